@@ -1,0 +1,95 @@
+# distributed-l2r: `make run` sets up and runs the main job, `make test` sets up and passes the tests.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SETUP := $(VENV)/.installed
+EXTRAS := learner,worker,run,dev
+
+# One thread a process: the processes share the cores (make run starts four).
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+
+PROTOS := $(wildcard protos/distrib_l2r/v1/*.proto)
+PROTOC := ../$(BIN)/python -m grpc_tools.protoc -I. \
+	--plugin=protoc-gen-mypy=../$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=../$(BIN)/protoc-gen-mypy_grpc
+
+## The main job; options MINUTES= WORKERS= TRACK= ENV= SEED= RUN_DIR=
+.PHONY: run
+run: $(SETUP)
+	$(BIN)/python -m deploy.local $(if $(MINUTES),--minutes $(MINUTES)) $(if $(WORKERS),--workers $(WORKERS)) \
+		$(if $(TRACK),--track $(TRACK)) $(if $(ENV),--env $(ENV)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(RUN_DIR),--run-dir $(RUN_DIR))
+
+## All tests: units, then those with real processes
+.PHONY: test
+test: $(SETUP)
+	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m slow
+
+## The unit tests alone, under two minutes
+.PHONY: test-unit
+test-unit: $(SETUP)
+	$(BIN)/python -m pytest -m "not slow"
+
+## Everything that can be checked by reading: style, types, contract, generated code
+.PHONY: check
+check: $(SETUP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/buf lint protos
+	$(BIN)/buf format --diff --exit-code protos
+	$(BIN)/buf breaking protos --against protos/v1.binpb
+	out=$$(mktemp -d) && trap "rm -rf $$out" EXIT && $(call generate,$$out) && \
+		for file in $$(cd $$out && find . -name '*_pb2*'); do diff -u protos/$$file $$out/$$file \
+			|| { echo "generated code is not up to date: run make protos"; exit 1; }; done
+
+## Benchmarks, one JSON object a line; BENCH=name runs one of tests/benchmarks
+.PHONY: bench
+bench: $(SETUP)
+	for file in $(if $(BENCH),tests/benchmarks/$(BENCH).py,$(wildcard tests/benchmarks/*.py)); do \
+		$(BIN)/python $$file || exit 1; done
+
+## Generated code from the contract
+.PHONY: protos
+protos: $(SETUP)
+	$(call generate,.)
+
+## The virtual environment .venv, with everything at the versions of requirements.lock
+.PHONY: setup
+setup: $(SETUP)
+
+$(SETUP): pyproject.toml requirements.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[$(EXTRAS)]'
+	touch $@
+
+## Newest versions that pyproject.toml allows, as the new requirements.lock
+.PHONY: lock
+lock:
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet '.[$(EXTRAS)]'
+	{ echo "# Versions that make setup installs; made by make lock."; build/lock/bin/python -m pip freeze \
+		| grep -v '^distributed-l2r' | sed 's/+cpu$$//'; } > requirements.lock
+	rm -rf build/lock
+
+## Removes what setup, tests and runs made, except runs/
+.PHONY: clean
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+## This list
+.PHONY: help
+help:
+	@awk '/^## / { line = substr($$0, 4) } /^[a-z-]+:/ && line { split($$1, name, ":"); \
+		printf "make %-10s %s\n", name[1], line; line = "" }' $(MAKEFILE_LIST)
+
+define generate
+(cd protos && $(PROTOC) --python_out=$(1) --mypy_out=quiet:$(1) \
+	$(PROTOS:protos/%=%) && $(PROTOC) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) \
+	distrib_l2r/v1/learner_service.proto)
+endef

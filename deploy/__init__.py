@@ -1,0 +1,1 @@
+"""What launches the services: the local launcher, containers and manifests."""

@@ -1,0 +1,111 @@
+"""Options of the launcher: each field is a flag of `python -m deploy.local` and an option of `make run`."""
+
+import math
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from worker_service.simulators.racetrack.catalogue import find_track
+from worker_service.simulators.racetrack.circuits import DEFAULT_CIRCUIT
+
+RACETRACK: Final = "Racetrack-v0"
+"""The embedded racing car, as the learner knows it too."""
+
+RUN_FILES: Final = ("logs", "progress.jsonl", "evaluations.jsonl", "summary.json", "best", "newest")
+"""Any of these makes a folder the folder of a run."""
+
+
+class ConfigError(ValueError):
+    """An option breaks its rule; the message names the option, the value, the rule and the remedy."""
+
+
+def _default_run_dir() -> Path:
+    return Path("runs") / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Trains on this machine for some minutes: a learner, workers and an evaluator."""
+
+    minutes: float = 8.0
+    """Training time, counted from the first transition that the learner took in."""
+    workers: int = 2
+    """Collecting workers; one evaluator comes on top."""
+    track: str | None = None
+    """A circuit's name, random:SEED or a .csv file; for the racetrack environment alone."""
+    env: str = RACETRACK
+    """A Gymnasium id, "module:id" where a module registers it."""
+    seed: int = 0
+    """Seeds networks, sampling, environments and exploration."""
+    run_dir: Path = field(default_factory=_default_run_dir)
+    """Takes everything the run leaves; runs/<UTC time> if not given."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.minutes) and self.minutes > 0):
+            raise ConfigError(f"minutes is {self.minutes:g}; it must be above 0: give for example MINUTES=8")
+        if self.workers < 1:
+            raise ConfigError(f"workers is {self.workers}; it must be at least 1: give for example WORKERS=2")
+        if self.seed < 0:
+            raise ConfigError(f"seed is {self.seed}; it must be at least 0: give for example SEED=0")
+        if self.track is not None:
+            if not self.races:
+                raise ConfigError(
+                    f"track is {self.track!r} and env is {self.env!r}; only {RACETRACK} has tracks: leave one out"
+                )
+            try:
+                find_track(self.track)
+            except (ValueError, OSError) as error:
+                raise ConfigError(str(error)) from error
+        present = [name for name in RUN_FILES if (self.run_dir / name).exists()]
+        if present:
+            raise ConfigError(
+                f"run_dir {self.run_dir} holds {present[0]} of an earlier run, which must not be overwritten: "
+                "give another RUN_DIR"
+            )
+
+    @property
+    def races(self) -> bool:
+        """Whether the environment is the embedded racing car."""
+        return self.env.rpartition(":")[2] == RACETRACK
+
+    @property
+    def track_name(self) -> str | None:
+        """The track driven; None where there are none."""
+        return (self.track or DEFAULT_CIRCUIT) if self.races else None
+
+    @property
+    def training_seconds(self) -> float:
+        """How long to train."""
+        return 60.0 * self.minutes
+
+    @property
+    def address_file(self) -> Path:
+        """Where the learner says how to reach it."""
+        return self.run_dir / "learner.json"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the children's logs."""
+        return self.run_dir / "logs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Programs:
+    """How the two services are started, without what a job adds."""
+
+    learner: tuple[str, ...] = (sys.executable, "-m", "learner_service")
+    worker: tuple[str, ...] = (sys.executable, "-m", "worker_service")
+
+    def learner_command(self, config: Config) -> list[str]:
+        """The learner of a job, on a free port of this machine."""
+        command = [*self.learner, "--port", "0", "--address-file", str(config.address_file)]
+        command += ["--run-dir", str(config.run_dir), "--seed", str(config.seed), "--env", config.env]
+        if config.track is not None:
+            command += ["--env-args", f"track={config.track}"]
+        return command
+
+    def worker_command(self, address: str, name: str, role: str) -> list[str]:
+        """A worker of the learner at `address`; `role` is collect or evaluate."""
+        return [*self.worker, "--learner", address, "--name", name, "--role", role]

@@ -1,0 +1,160 @@
+"""Settings of the learner: each field is a flag of `python -m learner_service`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from distrib_l2r.limits import DEFAULT_PORT
+from distrib_l2r.v1 import join_pb2
+from learner_service.sac.config import SACConfig
+
+ArgumentValue: TypeAlias = bool | int | float | str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentConfig:
+    """What workers build."""
+
+    env: str = "Racetrack-v0"
+    """A Gymnasium id that the workers can make; "module:id" where a module registers it."""
+    env_args: tuple[str, ...] = ()
+    """Keyword arguments of the environment, each name=value."""
+    evaluation_env_args: tuple[str, ...] | None = None
+    """Arguments that replace those for evaluators; if not given, Racetrack-v0 drives 3 laps from a standing start."""
+
+    def message(self) -> join_pb2.Environment:
+        """For `JoinRun`.
+
+        Raises:
+            ValueError: an argument is not name=value.
+        """
+        evaluation = self.evaluation_env_args
+        if evaluation is None:
+            evaluation = ("start=standing", "laps=3") if self.races else ()
+        return join_pb2.Environment(
+            id=self.env,
+            arguments=_messages(parse_arguments(self.env_args)),
+            evaluation_arguments=_messages(parse_arguments(evaluation)),
+        )
+
+    @property
+    def races(self) -> bool:
+        """Whether it is the embedded car."""
+        return self.env.rpartition(":")[2] == "Racetrack-v0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowConfig:
+    """How fast data comes in and weights go out."""
+
+    replay_capacity: int = 1_000_000
+    """Rows of replay: transitions and, for each chunk, one more."""
+    min_transitions: int = 2_000
+    """Transitions in replay before training begins."""
+    samples_per_insert_min: float = 16.0
+    """Workers get no credit while fewer samples than this were drawn for each transition; 0 never withholds it."""
+    samples_per_insert_max: float = 512.0
+    """The trainer waits while more samples than this were drawn for each transition."""
+    chunk_length: int = 64
+    """Steps in a trajectory chunk."""
+    max_in_flight_chunks: int = 8
+    """Most unacknowledged chunks a worker."""
+    publish_period_seconds: float = 1.0
+    """Shortest time between two policy versions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplorationConfig:
+    """The ladder of exploration: worker i takes rung i modulo the ladder's length."""
+
+    scales: tuple[float, ...] = (1.0, 1.0, 0.6, 1.3)
+    """Factors on the policy's own noise."""
+    hold_steps: tuple[int, ...] = (1, 4, 2, 8)
+    """Steps for which one draw of noise is held; longer explores farther."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransportConfig:
+    """Where the learner listens and whom it trusts."""
+
+    host: str = "127.0.0.1"
+    """Address to bind. Without TLS or a token anybody who reaches it can push data, hence loopback."""
+    port: int = DEFAULT_PORT
+    """TCP port; 0 takes a free one."""
+    address_file: Path | None = None
+    """Written once the learner serves: JSON with its address and process id."""
+    tls_certificate: Path | None = None
+    """PEM certificate chain; with tls_key it switches TLS on."""
+    tls_key: Path | None = None
+    """PEM private key."""
+    tls_client_ca: Path | None = None
+    """PEM roots; with it only clients with a certificate of theirs get in."""
+    token_file: Path | None = None
+    """A file with the bearer token that every call must carry."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnerConfig:
+    """A learner: what it trains, on what, and where it listens."""
+
+    environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
+    flow: FlowConfig = field(default_factory=FlowConfig)
+    exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
+    transport: TransportConfig = field(default_factory=TransportConfig)
+    sac: SACConfig = field(default_factory=SACConfig)
+    run_dir: Path | None = None
+    """Where progress, evaluations and the best policy are written; nowhere if not given."""
+    run_id: str = ""
+    """Names the run; the run directory's name, or "run", where empty."""
+    seed: int = 0
+    """Seeds networks, sampling, and through assignments every worker."""
+    evaluation_episodes: int = 0
+    """Episodes that evaluate a version; 0: 1 for the embedded car, which is deterministic, else 5."""
+    torch_threads: int = 1
+    """Threads a torch operation; more than one is slower on busy machines."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe messages on standard error."""
+
+
+def parse_arguments(arguments: tuple[str, ...]) -> Mapping[str, ArgumentValue]:
+    """name=value texts as typed values: true, false, whole numbers, numbers, else text.
+
+    Raises:
+        ValueError: a text has no "=".
+    """
+    values: dict[str, ArgumentValue] = {}
+    for argument in arguments:
+        name, equals, text = argument.partition("=")
+        if not (name and equals):
+            raise ValueError(f"environment argument {argument!r} is not name=value; write for example track=harbour")
+        values[name] = _value(text)
+    return values
+
+
+def _value(text: str) -> ArgumentValue:
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _messages(arguments: Mapping[str, ArgumentValue]) -> list[join_pb2.EnvironmentArgument]:
+    messages = []
+    for name, value in arguments.items():
+        message = join_pb2.EnvironmentArgument(name=name)
+        # bool before int: every bool is an int too.
+        if isinstance(value, bool):
+            message.bool_value = value
+        elif isinstance(value, int):
+            message.int_value = value
+        elif isinstance(value, float):
+            message.double_value = value
+        else:
+            message.string_value = value
+        messages.append(message)
+    return messages

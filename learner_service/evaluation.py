@@ -1,0 +1,154 @@
+"""Evaluations: how well each policy version drives, and which is best."""
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+
+from distrib_l2r.trajectory import EpisodeSummary, Lap, encode_lap
+from distrib_l2r.v1 import status_pb2
+
+UNFINISHED_VERSIONS = 64
+"""Versions with too few episodes so far that are remembered; an evaluator that died leaves one behind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LapRecord:
+    """A lap with what drove it."""
+
+    lap: Lap
+    policy_version: int
+    wall_seconds: float
+    """From the start of training to the lap's report."""
+    worker_name: str
+
+    def message(self) -> status_pb2.LapRecord:
+        """For `GetRunStatus`."""
+        return status_pb2.LapRecord(
+            lap=encode_lap(self.lap),
+            policy_version=self.policy_version,
+            wall_seconds=self.wall_seconds,
+            worker_name=self.worker_name,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """All evaluation episodes of one policy version."""
+
+    policy_version: int
+    episodes: int
+    mean_return: float
+    best_lap_seconds: float | None
+    clean_fraction: float | None
+    """Laps completed over laps begun; None where there are no laps."""
+    wall_seconds: float
+    training_step: int
+    """Gradient updates done when the version was published; 0 where the learner no longer knows."""
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Greater is better: all laps clean before any lap lost, then lap time; without laps the mean return."""
+        if self.clean_fraction == 1.0 and self.best_lap_seconds is not None:
+            return True, -self.best_lap_seconds
+        return False, self.mean_return
+
+    @property
+    def sentence(self) -> str:
+        """For the log."""
+        if self.best_lap_seconds is None:
+            return f"mean return {self.mean_return:.1f} over {self.episodes} episodes"
+        return f"lap {self.best_lap_seconds:.3f} s, {self.clean_fraction:.0%} of laps clean"
+
+    def message(self) -> status_pb2.Evaluation:
+        """For `GetRunStatus`."""
+        return status_pb2.Evaluation(
+            policy_version=self.policy_version,
+            episodes=self.episodes,
+            mean_return=self.mean_return,
+            best_lap_seconds=self.best_lap_seconds,
+            clean_fraction=self.clean_fraction,
+            wall_seconds=self.wall_seconds,
+            training_step=self.training_step,
+        )
+
+
+@dataclass(eq=False)
+class Evaluations:
+    """Gathers episodes by policy version. Thread-safe.
+
+    Attributes:
+        episodes_per_version: episodes that complete the evaluation of a version.
+    """
+
+    episodes_per_version: int
+    best: Evaluation | None = None
+    newest: Evaluation | None = None
+    best_lap: LapRecord | None = None
+    newest_lap: LapRecord | None = None
+    first_lap: LapRecord | None = None
+    laps_clean: int = 0
+    laps_total: int = 0
+    _episodes: dict[int, list[EpisodeSummary]] = field(default_factory=dict)
+    _complete: deque[Evaluation] = field(default_factory=deque)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add_training_laps(self, laps: list[LapRecord]) -> None:
+        """Laps driven with exploration count as the run's first, nothing else."""
+        with self._lock:
+            if laps and self.first_lap is None:
+                self.first_lap = laps[0]
+
+    def add_episode(
+        self,
+        policy_version: int,
+        summary: EpisodeSummary,
+        laps: list[LapRecord],
+        *,
+        wall_seconds: float,
+        training_step: int,
+    ) -> bool:
+        """Takes in one evaluation episode; `laps` are its laps. Returns whether its version became the best."""
+        with self._lock:
+            for record in laps:
+                self.first_lap = self.first_lap or record
+                self.newest_lap = record
+                if self.best_lap is None or record.lap.time_seconds < self.best_lap.lap.time_seconds:
+                    self.best_lap = record
+            self.laps_clean += len(laps)
+            self.laps_total += summary.laps_started
+            episodes = self._episodes.setdefault(policy_version, [])
+            episodes.append(summary)
+            if len(episodes) < self.episodes_per_version:
+                while len(self._episodes) > UNFINISHED_VERSIONS:
+                    del self._episodes[min(self._episodes)]
+                return False
+            del self._episodes[policy_version]
+            self.newest = _evaluate(policy_version, episodes, wall_seconds, training_step)
+            self._complete.append(self.newest)
+            if self.best is not None and self.newest.rank <= self.best.rank:
+                return False
+            self.best = self.newest
+            return True
+
+    def take_complete(self) -> list[Evaluation]:
+        """Evaluations completed since the last call, for the record."""
+        with self._lock:
+            complete = list(self._complete)
+            self._complete.clear()
+        return complete
+
+
+def _evaluate(
+    policy_version: int, episodes: list[EpisodeSummary], wall_seconds: float, training_step: int
+) -> Evaluation:
+    times = [lap.time_seconds for episode in episodes for lap in episode.laps]
+    started = sum(episode.laps_started for episode in episodes)
+    return Evaluation(
+        policy_version=policy_version,
+        episodes=len(episodes),
+        mean_return=sum(episode.episode_return for episode in episodes) / len(episodes),
+        best_lap_seconds=min(times, default=None),
+        clean_fraction=len(times) / started if started else None,
+        wall_seconds=wall_seconds,
+        training_step=training_step,
+    )

@@ -1,0 +1,132 @@
+"""The learner as one object: server, trainer and files, started, watched and stopped together."""
+
+import json
+import logging
+import os
+import signal
+import threading
+import time
+from types import FrameType, TracebackType
+from typing import Self
+
+import torch
+
+from distrib_l2r.v1 import status_pb2
+from learner_service.config import LearnerConfig
+from learner_service.policy import Policy
+from learner_service.run import Run
+from learner_service.run_directory import RunDirectory
+from learner_service.server import LearnerServer
+
+_logger = logging.getLogger(__name__)
+
+WATCH_PERIOD_SECONDS = 1.0
+RECORD_PERIOD_SECONDS = 5.0
+TRAINER_STOP_SECONDS = 10.0
+
+
+class TrainingFailedError(RuntimeError):
+    """The trainer thread died; the cause is chained."""
+
+
+class AsyncLearningNode:
+    """A learner.
+
+    `AsyncLearningNode().serve_forever()` serves with the defaults; `policy` brings an algorithm of one's own, whose
+    spaces become the run's. Without one, SAC is built in the spaces of the first worker.
+    """
+
+    def __init__(self, policy: Policy | None = None, config: LearnerConfig | None = None) -> None:
+        self.config = config or LearnerConfig()
+        torch.set_num_threads(self.config.torch_threads)
+        self.run = Run(self.config, policy)
+        self._server = LearnerServer(self.run, self.config.transport)
+        self._directory = RunDirectory(self.config.run_dir, self.run) if self.config.run_dir else None
+        self._stopping = threading.Event()
+        self.address = ""
+
+    def start(self) -> str:
+        """Begins to serve and returns HOST:PORT.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        self.address = self._server.start()
+        _logger.info("learner serves run %s on %s", self.run.run_id, self.address)
+        if self.config.transport.address_file is not None:
+            file = self.config.transport.address_file
+            new = file.with_name(file.name + ".new")
+            new.write_text(json.dumps({"address": self.address, "pid": os.getpid()}))
+            new.replace(file)
+        return self.address
+
+    def status(self) -> status_pb2.RunStatus:
+        """The run now."""
+        return self._server.status()
+
+    def stop(self) -> None:
+        """Refuses new work, lets workers leave, ends training and writes the last files."""
+        self._server.stop()
+        training = self.run.training
+        if training is not None:
+            training.trainer.stop(TRAINER_STOP_SECONDS)
+        if self._directory is not None:
+            self._directory.save_results()
+            self._directory.save_newest()
+        _logger.info("learner stopped")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def serve_forever(self) -> None:
+        """Serves until SIGTERM or SIGINT.
+
+        Raises:
+            TrainingFailedError: the trainer died.
+            OSError: the address cannot be bound.
+        """
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, self._on_signal)
+        with self:
+            self._watch()
+        training = self.run.training
+        if training is not None and training.trainer.failure is not None:
+            raise TrainingFailedError("the trainer died; its error is above") from training.trainer.failure
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        _logger.info("%s: stopping", signal.Signals(number).name)
+        self._stopping.set()
+
+    def _watch(self) -> None:
+        recorded_at = time.monotonic()
+        while not self._stopping.wait(WATCH_PERIOD_SECONDS):
+            status = self._server.status()
+            if status.failure:
+                self._stopping.set()
+            if self._directory is not None:
+                self._directory.save_results()
+            if time.monotonic() - recorded_at >= RECORD_PERIOD_SECONDS:
+                recorded_at = time.monotonic()
+                _log(status)
+                if self._directory is not None:
+                    self._directory.record(status)
+
+
+def _log(status: status_pb2.RunStatus) -> None:
+    _logger.info(
+        "%d transitions (%.0f/s), %d updates (%.0f/s), version %d, %.1f samples per insert; %s",
+        status.transitions,
+        status.transitions_per_second,
+        status.updates,
+        status.updates_per_second,
+        status.policy_version,
+        status.samples_per_insert,
+        status.flow_detail,
+    )

@@ -1,0 +1,1 @@
+"""Replay: what is stored, how it is sampled, and how fast."""

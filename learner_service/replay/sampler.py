@@ -1,0 +1,183 @@
+"""Uniform batches of n-step transitions out of the replay ring."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from distrib_l2r.tensor import Array
+from distrib_l2r.trajectory import Ending
+from learner_service.replay.batch import Batch
+from learner_service.replay.ring import DEAD, ReplayRing
+
+if TYPE_CHECKING:
+    from learner_service.policy import Sampling
+
+Rows = npt.NDArray[np.int64]
+
+_STRIDE: Final = 32
+"""Steps that `discounted_returns` walks each time it holds the ring's lock."""
+
+
+class Sampler:
+    """Draws transitions with equal probability and sums their rewards as it copies them out.
+
+    For a transition at step t, with k the least of n, the steps left in its episode and the steps that have arrived:
+    n_step_return = sum of discount^i * reward[t + i] for i < k, and bootstrap_discount = discount^k, or 0 where step
+    t + k - 1 terminated the episode. Truncated, aborted and unfinished episodes bootstrap at their last observation.
+
+    One thread may use a sampler. It holds the ring's lock while it draws and copies a batch.
+    """
+
+    def __init__(self, ring: ReplayRing, sampling: "Sampling", *, seed: int) -> None:
+        """A sampler with buffers for one batch.
+
+        Args:
+            ring: what it draws from.
+            sampling: batch size, n and discount.
+            seed: of its random numbers (PCG64).
+
+        Raises:
+            ValueError: a number of `sampling` is out of range.
+        """
+        size, steps = sampling.batch_size, sampling.n_step
+        if size < 1 or steps < 1:
+            raise ValueError(f"batch_size is {size} and n_step is {steps}; both must be at least 1")
+        if not 0 <= sampling.discount <= 1:
+            raise ValueError(f"discount is {sampling.discount}; it must lie between 0 and 1")
+        self._ring = ring
+        self._discount = sampling.discount
+        self._generator = np.random.Generator(np.random.PCG64(seed))
+        # Row i of the walk is where each transition is after i steps.
+        self._walk = np.empty((steps + 1, size), np.int64)
+        self._rewards = np.empty((steps, size), np.float32)
+        self._endings = np.empty((steps, size), np.uint8)
+        self._discounts = np.empty((steps, size), np.float32)
+        self._weights = (sampling.discount ** np.arange(steps)).astype(np.float32)
+        self._discount_of_ending = np.full(max(Ending) + 1, sampling.discount, np.float32)
+        self._discount_of_ending[DEAD] = 1
+        self._discount_of_ending[Ending.TERMINATED] = 0
+        self._batch = Batch(
+            observation=_buffers(ring.observation, size),
+            privileged=_buffers(ring.privileged, size),
+            action=_buffer(ring.action, size),
+            n_step_return=np.empty(size, np.float32),
+            bootstrap_discount=np.empty(size, np.float32),
+            next_observation=_buffers(ring.observation, size),
+            next_privileged=_buffers(ring.privileged, size),
+        )
+
+    def sample(self) -> Batch:
+        """A batch of transitions, drawn uniformly with replacement; the next call overwrites it.
+
+        Raises:
+            RuntimeError: the ring is empty.
+        """
+        with self._ring.lock:
+            return self._gather(self._draw(len(self._walk[0])))
+
+    def gather(self, rows: Rows) -> Batch:
+        """The transitions at given rows; the next call overwrites it.
+
+        Args:
+            rows: int64 [batch_size], rows of the ring that hold transitions.
+        """
+        with self._ring.lock:
+            return self._gather(rows)
+
+    def discounted_returns(self, count: int, horizon: int) -> tuple[dict[str, Array], npt.NDArray[np.float32]]:
+        """What followed transitions drawn uniformly, to calibrate the scales of observations and returns.
+
+        A return is sum of discount^i * reward[t + i] over `horizon` steps, or fewer where the episode terminates. Both
+        are sound up to discount^horizon. Where the episode was truncated or aborted or has not arrived further, k
+        steps in, the sum stops there and lacks a share of about discount^k: as an estimate of the scale of
+        returns it errs to the small side, the more the shorter episodes are than the horizon. Such rows are not left
+        out, since then the observations were no longer uniform.
+
+        Args:
+            count: transitions to draw.
+            horizon: most rewards in a sum.
+
+        Returns:
+            Each observation column [count, ...], and the returns, float32 [count]; the arrays are the caller's.
+
+        Raises:
+            RuntimeError: the ring is empty.
+        """
+        ring = self._ring
+        returns = np.zeros(count, np.float64)
+        with ring.lock:
+            rows = self._draw(count)
+            observation = {name: np.take(column, rows, axis=0) for name, column in ring.observation.items()}
+            written = ring.written
+        drawn = np.arange(count)
+        # The lock is let go every few steps: the walk is long, and chunks must not wait for it.
+        for start in range(0, horizon, _STRIDE):
+            with ring.lock:
+                # What was added meanwhile may have overwritten rows ahead; those walks end as if unfinished.
+                intact = (rows - written) % ring.capacity >= ring.written - written
+                going = intact & (ring.ending[rows] != DEAD)
+                drawn, rows, written = drawn[going], rows[going], ring.written
+                partial = np.zeros(len(rows), np.float64)
+                for step in range(start, min(start + _STRIDE, horizon)):
+                    partial += self._discount**step * ring.reward[rows]
+                    rows = ring.successor[rows]
+            returns[drawn] += partial
+            if not len(drawn):
+                break
+        return observation, returns.astype(np.float32)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of its random numbers: PCG64's, made of strings and integers."""
+        return dict(self._generator.bit_generator.state)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on with the random numbers of `state`."""
+        self._generator.bit_generator.state = state
+
+    def _draw(self, count: int) -> Rows:
+        """int64 [count], uniform over the transitions: rows are drawn until enough of them are no tails."""
+        ring = self._ring
+        held, rows = ring.transitions, min(ring.written, ring.capacity)
+        if held == 0:
+            raise RuntimeError("replay holds no transition to sample; wait until the first chunk has been added")
+        drawn = np.empty(0, np.int64)
+        while len(drawn) < count:
+            # A few more than the tails' share demands: a second round is then rare.
+            tries = 8 + int(1.05 * (count - len(drawn)) * rows / held)
+            candidates = self._generator.integers(rows, size=tries)
+            accepted = candidates[ring.ending.take(candidates, mode="clip") != DEAD]
+            drawn = np.concatenate((drawn, accepted)) if len(drawn) else accepted
+        return drawn[:count]
+
+    def _gather(self, rows: Rows) -> Batch:
+        ring, batch, walk = self._ring, self._batch, self._walk
+        walk[0] = rows
+        for here, there in pairwise(walk):
+            ring.successor.take(here, out=there, mode="clip")
+        # Tails add reward 0 and a factor 1, so that walks which rest there need no mask.
+        ring.reward.take(walk[:-1], out=self._rewards, mode="clip")
+        ring.ending.take(walk[:-1], out=self._endings, mode="clip")
+        np.dot(self._weights, self._rewards, out=batch.n_step_return)
+        self._discount_of_ending.take(self._endings, out=self._discounts, mode="clip")
+        np.multiply.reduce(self._discounts, axis=0, out=batch.bootstrap_discount)
+        ring.action.take(rows, axis=0, out=batch.action, mode="clip")
+        for columns, now, after in (
+            (ring.observation, batch.observation, batch.next_observation),
+            (ring.privileged, batch.privileged, batch.next_privileged),
+        ):
+            for name, column in columns.items():
+                # mode="clip" lets take write into `out` without a buffer between.
+                column.take(rows, axis=0, out=now[name], mode="clip")
+                column.take(walk[-1], axis=0, out=after[name], mode="clip")
+        return batch
+
+
+def _buffer(column: Array, size: int) -> Array:
+    return np.empty((size, *column.shape[1:]), column.dtype)
+
+
+def _buffers(columns: Mapping[str, Array], size: int) -> dict[str, Array]:
+    return {name: _buffer(column, size) for name, column in columns.items()}

@@ -1,0 +1,216 @@
+"""The balance of replay: how many samples the trainer draws for each transition that workers add."""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from learner_service.replay.flow import Flow, FlowState
+
+UNLIMITED: Final = 2**62
+"""The allowance where nothing holds workers back."""
+
+SLACK_UPDATES: Final = 64
+"""Workers may run ahead of the minimum by what this many updates entitle them to, or more; see SamplesPerInsert."""
+
+RECOVERY_SECONDS: Final = 1.0
+"""The trainer must have been free to update for this long before STARVED ends."""
+
+
+class SamplesPerInsert:
+    """Keeps samples per insert between a minimum and a maximum, and says which side waits.
+
+    samples per insert = batch_size * updates / transitions inserted since `min_transitions` was reached. The warm-up's
+    transitions do not count: otherwise they would owe the trainer a burst of updates on little data.
+
+    The trainer may update while one update more does not exceed the maximum; the check is exact. Workers may be ahead
+    of the minimum by `slack` transitions: the largest of a tenth of min_transitions, 4 batches, and what SLACK_UPDATES
+    updates are worth at the minimum. At that point they are throttled, until updates have halved their lead. Chunks
+    in flight still count when they arrive, so the lead may exceed the slack by them. Since the slack is a constant
+    number of transitions, its effect on the ratio vanishes as a run goes on, and since half of it is worth many updates
+    at the maximum, the trainer is free to update while workers are throttled: the two sides never wait for each other.
+
+    The state is STARVED from the moment the trainer may not update until it has been free to for RECOVERY_SECONDS, so
+    that it does not change with every chunk.
+
+    Threads: any thread may call any method. One lock guards the counts and is never held while a callback runs.
+    """
+
+    def __init__(
+        self,
+        *,
+        batch_size: int,
+        minimum: float,
+        maximum: float,
+        min_transitions: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """A balance at its beginning.
+
+        Args:
+            batch_size: samples an update draws.
+            minimum: least samples per insert; 0 never throttles workers.
+            maximum: most samples per insert; infinity never makes the trainer wait after the warm-up.
+            min_transitions: transitions inserted before the first update.
+            clock: monotonic seconds.
+
+        Raises:
+            ValueError: a number is out of range.
+        """
+        if batch_size < 1 or min_transitions < 1:
+            raise ValueError(
+                f"batch_size is {batch_size} and min_transitions is {min_transitions}; both must be at least 1"
+            )
+        if not (0 <= minimum <= maximum and maximum > 0 and math.isfinite(minimum)):
+            raise ValueError(
+                f"minimum is {minimum} and maximum is {maximum} samples per insert; "
+                "they must satisfy 0 <= minimum <= maximum, minimum be finite and maximum be above 0"
+            )
+        self.on_change: Callable[[], None] = lambda: None
+        """Called after each change of `flow().state`, on the thread that caused it; `flow()` tells what holds now."""
+        self._batch_size = batch_size
+        self._minimum = minimum
+        self._maximum = maximum
+        self._min_transitions = min_transitions
+        self._slack = math.ceil(
+            max(min_transitions / 10, 4 * batch_size, SLACK_UPDATES * batch_size / minimum if minimum else 0)
+        )
+        self._clock = clock
+        self._update_possible = threading.Condition()
+        self._inserted = 0
+        self._updates = 0
+        self._closed = False
+        self._state = FlowState.STARVED
+        self._changed_at = self._starved_at = clock()
+
+    @property
+    def slack(self) -> int:
+        """Transitions by which workers may be ahead of the minimum."""
+        return self._slack
+
+    @property
+    def samples_per_insert(self) -> float:
+        """The ratio now; 0 until a transition counts."""
+        with self._update_possible:
+            return self._ratio()
+
+    def insert(self, count: int) -> None:
+        """Counts transitions that entered replay."""
+        with self._update_possible:
+            self._inserted += count
+            changed = self._refresh()
+            if self._may_update():
+                self._update_possible.notify_all()
+        if changed:
+            self.on_change()
+
+    def await_update(self, timeout_seconds: float) -> bool:
+        """Waits until one update may run.
+
+        Returns:
+            Whether it may; False after the timeout and once closed.
+        """
+        with self._update_possible:
+            self._update_possible.wait_for(lambda: self._closed or self._may_update(), timeout_seconds)
+            return not self._closed and self._may_update()
+
+    def updated(self, count: int = 1) -> None:
+        """Counts updates that ran."""
+        with self._update_possible:
+            self._updates += count
+            changed = self._refresh()
+        if changed:
+            self.on_change()
+
+    def allowance(self) -> int:
+        """Transitions that workers may add now: 0 while throttled, UNLIMITED during the warm-up and without minimum."""
+        with self._update_possible:
+            if self._minimum == 0 or self._inserted < self._min_transitions:
+                return UNLIMITED
+            if self._state is FlowState.THROTTLED:
+                return 0
+            return max(0, self._slack - math.ceil(self._lead()))
+
+    def flow(self) -> Flow:
+        """Which side waits, since when, and the numbers."""
+        with self._update_possible:
+            return Flow(state=self._state, since_seconds=self._clock() - self._changed_at, detail=self._detail())
+
+    def close(self) -> None:
+        """Wakes whoever awaits an update, and lets none begin from now on."""
+        with self._update_possible:
+            self._closed = True
+            self._update_possible.notify_all()
+
+    def state_dict(self) -> dict[str, int]:
+        """The counts, to go on from later."""
+        with self._update_possible:
+            return {"inserted": self._inserted, "updates": self._updates}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Goes on from the counts of `state`; replay must hold its transitions again."""
+        with self._update_possible:
+            self._inserted, self._updates = state["inserted"], state["updates"]
+            changed = self._refresh()
+            self._update_possible.notify_all()
+        if changed:
+            self.on_change()
+
+    def _counted(self) -> int:
+        return max(0, self._inserted - self._min_transitions)
+
+    def _ratio(self) -> float:
+        counted = self._counted()
+        return self._batch_size * self._updates / counted if counted else 0.0
+
+    def _lead(self) -> float:
+        """Transitions by which workers are ahead of the minimum."""
+        return self._counted() - self._batch_size * self._updates / self._minimum
+
+    def _may_update(self) -> bool:
+        if self._inserted < self._min_transitions:
+            return False
+        # 0 * infinity is not a number.
+        if math.isinf(self._maximum):
+            return True
+        return self._batch_size * (self._updates + 1) <= self._maximum * self._counted()
+
+    def _throttles(self) -> bool:
+        if self._minimum == 0 or self._inserted < self._min_transitions:
+            return False
+        threshold = self._slack / 2 if self._state is FlowState.THROTTLED else self._slack
+        return self._lead() >= threshold
+
+    def _refresh(self) -> bool:
+        """Brings the state up to date; whether it changed."""
+        now = self._clock()
+        may_update = self._may_update()
+        if not may_update:
+            self._starved_at = now
+        if self._throttles():
+            state = FlowState.THROTTLED
+        elif not may_update or (self._state is FlowState.STARVED and now - self._starved_at < RECOVERY_SECONDS):
+            state = FlowState.STARVED
+        else:
+            state = FlowState.HEALTHY
+        changed = state is not self._state
+        if changed:
+            self._state, self._changed_at = state, now
+        return changed
+
+    def _detail(self) -> str:
+        if self._inserted < self._min_transitions:
+            return (
+                f"trainer waits: {self._inserted} of the {self._min_transitions} transitions are there "
+                "that the first update needs"
+            )
+        ratio = f"samples per insert {self._ratio():.1f}"
+        if self._state is FlowState.STARVED:
+            return f"trainer waits: {ratio} is at its maximum {self._maximum:.1f}; more workers would help"
+        if self._state is FlowState.THROTTLED:
+            return (
+                f"workers wait: {ratio} is at its minimum {self._minimum:.1f}, {self._lead():.0f} transitions ahead "
+                f"of a slack of {self._slack}; fewer workers would do"
+            )
+        return f"neither side waits: {ratio} is between {self._minimum:.1f} and {self._maximum:.1f}"

@@ -1,0 +1,86 @@
+"""The network that acts."""
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from distrib_l2r.spaces import Spaces
+from learner_service.sac.config import SACConfig
+from learner_service.sac.features import Features
+from learner_service.sac.mlp import MLP
+
+LOG_DEVIATION_BOUNDS = (-5.0, 2.0)
+"""Between which the logarithm of the standard deviation moves, before squashing."""
+
+ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {"silu": functional.silu, "relu": functional.relu}
+"""By their name in the configuration."""
+
+
+class Actor(nn.Module):
+    """A Gaussian squashed by tanh to [-1, 1], then stretched to the action space's bounds.
+
+    Args:
+        spaces: of the run.
+        config: its sizes.
+    """
+
+    def __init__(self, spaces: Spaces, config: SACConfig) -> None:
+        super().__init__()
+        self.features = Features(spaces.observation, normalise=config.observation_normalisation)
+        self.action_size = int(np.prod(spaces.action.shape))
+        self.action_shape = spaces.action.shape
+        self.network = MLP(
+            (self.features.size, *config.actor_hidden_sizes, 2 * self.action_size),
+            layer_norm=config.layer_norm,
+            activation=ACTIVATIONS[config.activation],
+        )
+        # Not persistent: bounds belong to the architecture, they are no weights.
+        self.low: Tensor
+        self.high: Tensor
+        self.register_buffer("low", torch.tensor(spaces.action.low.reshape(-1)), persistent=False)
+        self.register_buffer("high", torch.tensor(spaces.action.high.reshape(-1)), persistent=False)
+
+    def forward(self, observation: Mapping[str, Tensor], noise: Tensor) -> Tensor:
+        """Actions [batch, ...] within the action space, in its dtype.
+
+        Args:
+            observation: each column [batch, ...] in its own dtype.
+            noise: float32 [batch, action size], standard normal to explore, zeros to act deterministically.
+        """
+        mean, log_deviation = self.gaussian(self.features(observation))
+        return self.stretch(torch.tanh(mean + log_deviation.exp() * noise))
+
+    def gaussian(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and logarithm of the deviation before squashing, each float32 [batch, action size]."""
+        mean, raw = self.network(features).chunk(2, -1)
+        low, high = LOG_DEVIATION_BOUNDS
+        # A tanh rather than a clamp, whose gradient is zero at the bounds.
+        return mean, 0.5 * (low + high) + 0.5 * (high - low) * torch.tanh(raw)
+
+    def sample(self, features: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Actions in [-1, 1], float32 [batch, action size], and their log-probabilities, float32 [batch].
+
+        The density is that of actions in [-1, 1], whatever the space's bounds: entropies do not depend on units.
+        """
+        mean, log_deviation = self.gaussian(features)
+        before = mean + log_deviation.exp() * noise
+        normal = -0.5 * noise.square() - log_deviation - 0.5 * math.log(2 * math.pi)
+        # log(1 - tanh(x)^2) without its cancellation at large |x|.
+        squash = 2 * (math.log(2) - before - functional.softplus(-2 * before))
+        return torch.tanh(before), (normal - squash).sum(-1)
+
+    def stretch(self, unit_action: Tensor) -> Tensor:
+        """Actions [batch, ...] of the space, of actions in [-1, 1] [batch, action size]."""
+        low, high = self.low, self.high
+        action = 0.5 * (low + high) + 0.5 * (high - low) * unit_action.to(low.dtype)
+        # Rounding must not carry an action past its bound: the learner refuses it.
+        return torch.unflatten(action.clamp(low, high), 1, self.action_shape)
+
+    def shrink(self, action: Tensor) -> Tensor:
+        """The inverse of `stretch`, float32 [batch, action size]."""
+        low, high = self.low, self.high
+        return ((action.flatten(1) - 0.5 * (low + high)) / (0.5 * (high - low))).float()

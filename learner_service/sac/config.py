@@ -1,0 +1,76 @@
+"""Every setting of soft actor-critic."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class SACConfig:
+    """Settings of `SAC`; plain SAC is `critic="mean_squared"` without normalisation, layer norm or delay."""
+
+    actor_hidden_sizes: tuple[int, ...] = (128, 128)
+    """Units of the actor's hidden layers."""
+    critic_hidden_sizes: tuple[int, ...] = (256, 256)
+    """Units of each critic's hidden layers."""
+    activation: Literal["silu", "relu"] = "silu"
+    """After each hidden layer."""
+    layer_norm: bool = True
+    """Whether hidden layers are normalised before their activation (https://arxiv.org/abs/1607.06450)."""
+
+    critic: Literal["categorical", "quantile", "mean_squared"] = "categorical"
+    """What a critic predicts: a distribution of the value over bins, learned by cross-entropy
+    (https://arxiv.org/abs/2403.03950); quantiles of the return (QR-SAC, https://doi.org/10.1038/s41586-021-04357-7);
+    or the value alone (SAC, https://arxiv.org/abs/1812.05905)."""
+    bins: int = 101
+    """Bins of a categorical critic, at least 2."""
+    quantiles: int = 32
+    """Quantiles of a quantile critic."""
+    value_bound: float = 5.0
+    """A categorical critic's bins span [-value_bound, value_bound], in units of the return scale."""
+
+    observation_normalisation: bool = True
+    """Whether networks see observations as deviations from their mean over replay."""
+    return_normalisation: bool = True
+    """Whether rewards are divided by a scale that fits discounted returns into the bins."""
+
+    batch_size: int = 256
+    """Transitions an update."""
+    n_step: int = 3
+    """Most rewards summed before bootstrapping."""
+    discount: float = 0.99
+    """Discount a step; rewards count over about 1 / (1 - discount) steps."""
+    policy_delay: int = 2
+    """Critic updates for each update of the actor and the temperature (https://arxiv.org/abs/1802.09477)."""
+    target_update_rate: float = 0.005
+    """Share of the critic that moves into the target critic each update (Polyak averaging)."""
+
+    actor_learning_rate: float = 3e-4
+    """Adam's step size."""
+    critic_learning_rate: float = 3e-4
+    """Adam's step size."""
+    temperature_learning_rate: float = 3e-4
+    """Adam's step size, in the temperature's logarithm."""
+    gradient_clip: float = 10.0
+    """Largest Euclidean norm of the actor's and of the critics' gradient; infinity: no limit."""
+
+    initial_temperature: float = 0.01
+    """Reward, in units of the return scale, that one nat of entropy is worth at first."""
+    target_entropy_scale: float = 0.5
+    """Entropy that the temperature aims at: minus this many nats for each action dimension, in actions scaled
+    to [-1, 1]."""
+
+    device: str = "auto"
+    """Torch device of the networks; auto: a GPU where there is one."""
+
+    def __post_init__(self) -> None:
+        for name in ("bins", "quantiles", "batch_size", "n_step", "policy_delay"):
+            least = 2 if name == "bins" else 1
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        for name in ("value_bound", "gradient_clip", "initial_temperature", "target_update_rate"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
+        if not 0 <= self.discount < 1:
+            raise ValueError(f"discount is {self.discount}; it must lie in [0, 1)")
+        if self.target_update_rate > 1:
+            raise ValueError(f"target_update_rate is {self.target_update_rate}; it is a share, at most 1")

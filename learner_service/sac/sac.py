@@ -1,0 +1,254 @@
+"""Soft actor-critic (Haarnoja et al. 2018, https://arxiv.org/abs/1812.05905) with modern critics."""
+
+import copy
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from distrib_l2r.spaces import Spaces
+from distrib_l2r.tensor import Array
+from learner_service.policy import Sampling
+from learner_service.replay.batch import Batch
+from learner_service.sac.actor import ACTIVATIONS, Actor
+from learner_service.sac.config import SACConfig
+from learner_service.sac.features import Features, RunningStatistics, flatten_columns
+from learner_service.sac.mlp import MLP
+from learner_service.sac.return_scale import ReturnScale
+from learner_service.sac.values import make_values
+
+CRITICS = 2
+"""Clipped double Q-learning takes the least of two (https://arxiv.org/abs/1802.09477)."""
+
+UPDATES_PER_PRIVILEGED_SAMPLE = 256
+"""Privileged columns are not part of `calibrate`: their statistics come from every so many batches."""
+
+
+class Transitions(NamedTuple):
+    """A batch on the networks' device, as the networks see it; all float32."""
+
+    features: Tensor
+    """[B, features] of the actor."""
+    critic_features: Tensor
+    """[B, features + privileged features]."""
+    unit_action: Tensor
+    """[B, action size] in [-1, 1]."""
+    reward: Tensor
+    """[B], the n-step return in units of the return scale."""
+    discount: Tensor
+    """[B], of the value at the bootstrap state."""
+    next_features: Tensor
+    """[B, features] at the bootstrap state."""
+    next_critic_features: Tensor
+    """[B, features + privileged features] at the bootstrap state."""
+
+
+class SAC:
+    """A `Policy`.
+
+    Over n steps the entropy bonus of the steps in between is left out, as usual: they were driven by older policies,
+    whose entropy is unknown. Only the bootstrap state carries it.
+
+    Args:
+        spaces: of the run.
+        config: its settings.
+        seed: of the weights and of all sampling.
+    """
+
+    def __init__(self, spaces: Spaces, config: SACConfig | None = None, seed: int = 0) -> None:
+        self.spaces = spaces
+        self.config = config = config or SACConfig()
+        self.sampling = Sampling(batch_size=config.batch_size, n_step=config.n_step, discount=config.discount)
+        automatic = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = torch.device(automatic if config.device == "auto" else config.device)
+        # Weights are drawn on the CPU, so that a seed means the same on every device; the caller's stream stays put.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.actor = Actor(spaces, config).to(self.device)
+            self._privileged = Features(spaces.privileged, normalise=config.observation_normalisation).to(self.device)
+            self._values = make_values(config).to(self.device)
+            inputs = self.actor.features.size + self._privileged.size + self.actor.action_size
+            self._critic = MLP(
+                (inputs, *config.critic_hidden_sizes, self._values.outputs),
+                stack=CRITICS,
+                layer_norm=config.layer_norm,
+                activation=ACTIVATIONS[config.activation],
+            ).to(self.device)
+        self._target_critic = copy.deepcopy(self._critic).requires_grad_(False)
+        self._log_temperature = nn.Parameter(torch.tensor(math.log(config.initial_temperature), device=self.device))
+        self._target_entropy = -config.target_entropy_scale * self.actor.action_size
+
+        self._actor_weights: list[Tensor] = list(self.actor.parameters())
+        self._critic_weights: list[Tensor] = list(self._critic.parameters())
+        self._target_weights: list[Tensor] = list(self._target_critic.parameters())
+        self._actor_adam = torch.optim.Adam(self._actor_weights, lr=config.actor_learning_rate, fused=True)
+        self._critic_adam = torch.optim.Adam(self._critic_weights, lr=config.critic_learning_rate, fused=True)
+        self._temperature_adam = torch.optim.Adam(
+            [self._log_temperature], lr=config.temperature_learning_rate, fused=True
+        )
+        self._random = torch.Generator(self.device).manual_seed(seed)
+        self._observation_statistics = RunningStatistics(self.actor.features.size)
+        self._privileged_statistics = RunningStatistics(self._privileged.size)
+        # Twice the largest return yet: a better policy's values must fit too.
+        self._return_scale = ReturnScale(config.value_bound / 2)
+        self._updates = 0
+        self._newest: dict[str, Tensor] = {}
+
+    def update(self, batch: Batch) -> None:
+        """One gradient update. Nothing here waits for the device."""
+        transitions = self._transitions(batch)
+        self._update_critic(transitions)
+        self._updates += 1
+        if self._updates % self.config.policy_delay == 0:
+            log_probability = self._update_actor(transitions)
+            self._update_temperature(log_probability)
+        self._update_target()
+
+    def _update_critic(self, transitions: Transitions) -> None:
+        with torch.no_grad():
+            next_action, next_log_probability = self.actor.sample(transitions.next_features, self._noise())
+            next_outputs = self._target_critic(torch.cat([transitions.next_critic_features, next_action], 1))
+            entropy_bonus = -self._log_temperature.exp() * next_log_probability
+            target = self._values.target(next_outputs, transitions.reward, transitions.discount, entropy_bonus)
+        outputs = self._critic(torch.cat([transitions.critic_features, transitions.unit_action], 1))
+        loss = self._values.loss(outputs, target)
+        self._critic_adam.zero_grad()
+        torch.autograd.backward(loss)
+        norm = nn.utils.clip_grad_norm_(self._critic_weights, self.config.gradient_clip)
+        self._critic_adam.step()
+        self._newest |= {"critic_loss": loss.detach(), "critic_gradient_norm": norm, "outputs": outputs.detach()}
+
+    def _update_actor(self, transitions: Transitions) -> Tensor:
+        action, log_probability = self.actor.sample(transitions.features, self._noise())
+        outputs = self._critic(torch.cat([transitions.critic_features, action], 1))
+        value = self._values.mean(outputs).amin(0)
+        loss = (self._log_temperature.exp().detach() * log_probability - value).mean()
+        self._actor_adam.zero_grad()
+        # Only towards the actor: the critic's own gradients are neither computed nor touched.
+        torch.autograd.backward(loss, inputs=self._actor_weights)
+        norm = nn.utils.clip_grad_norm_(self._actor_weights, self.config.gradient_clip)
+        self._actor_adam.step()
+        self._newest |= {"actor_loss": loss.detach(), "actor_gradient_norm": norm}
+        return log_probability.detach()
+
+    def _update_temperature(self, log_probability: Tensor) -> None:
+        # Too little entropy, and the temperature rises.
+        loss = -self._log_temperature.exp() * (log_probability + self._target_entropy).mean()
+        self._temperature_adam.zero_grad()
+        torch.autograd.backward(loss)
+        self._temperature_adam.step()
+        self._newest["entropy"] = -log_probability.mean()
+
+    @torch.no_grad()
+    def _update_target(self) -> None:
+        torch._foreach_lerp_(self._target_weights, self._critic_weights, self.config.target_update_rate)
+
+    def calibrate(self, observation: Mapping[str, Array], discounted_return: Array) -> None:
+        """Moves observation statistics and the return scale towards a sample of replay, by small steps."""
+        if self.config.observation_normalisation:
+            self._observation_statistics.add(flatten_columns(observation, self.actor.features.names))
+            self.actor.features.take_statistics(self._observation_statistics)
+        if self.config.return_normalisation:
+            self._return_scale.add(discounted_return)
+
+    def metrics(self) -> dict[str, float]:
+        """Newest figures; those of the first actor update are there from that update on.
+
+        Returns:
+            critic_loss: summed over both critics; its unit depends on the kind of critic.
+            critic_gradient_norm, actor_gradient_norm: Euclidean, before clipping.
+            mean_value: of the batch's actions, by the first critic, in units of reward.
+            actor_loss: temperature * log-probability - value, in units of the return scale.
+            entropy: of the policy in nats, in actions scaled to [-1, 1].
+            temperature: reward, in units of the return scale, that one nat of entropy is worth.
+            return_scale: reward that counts as 1 in the critics.
+        """
+        newest = dict(self._newest)
+        outputs = newest.pop("outputs", None)
+        if outputs is not None:
+            newest["mean_value"] = self._values.mean(outputs)[0].mean() * self._return_scale.value
+        newest["temperature"] = self._log_temperature.detach().exp()
+        # One transfer from the device for all of them.
+        numbers = torch.stack(list(newest.values())).tolist()
+        return dict(zip(newest, numbers, strict=True)) | {"return_scale": self._return_scale.value}
+
+    def state_dict(self) -> dict[str, Any]:
+        """A copy of everything: networks, optimisers, temperature, statistics, random state and counter."""
+        return copy.deepcopy(
+            {name: part.state_dict() for name, part in self._parts().items()}
+            | {
+                "log_temperature": self._log_temperature.detach(),
+                "random": self._random.get_state(),
+                "updates": self._updates,
+            }
+        )
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes up a state of an `SAC` of the same spaces and configuration.
+
+        Raises:
+            RuntimeError: its networks are of other shapes.
+        """
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        with torch.no_grad():
+            self._log_temperature.copy_(state["log_temperature"])
+        self._random.set_state(state["random"].cpu())
+        self._updates = state["updates"]
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "actor": self.actor,
+            "critic": self._critic,
+            "target_critic": self._target_critic,
+            "privileged": self._privileged,
+            "actor_adam": self._actor_adam,
+            "critic_adam": self._critic_adam,
+            "temperature_adam": self._temperature_adam,
+            "observation_statistics": self._observation_statistics,
+            "privileged_statistics": self._privileged_statistics,
+            "return_scale": self._return_scale,
+        }
+
+    def _noise(self) -> Tensor:
+        shape = (self.config.batch_size, self.actor.action_size)
+        return torch.randn(shape, generator=self._random, device=self.device)
+
+    @torch.no_grad()
+    def _transitions(self, batch: Batch) -> Transitions:
+        features = self.actor.features(self._on_device(batch.observation))
+        next_features = self.actor.features(self._on_device(batch.next_observation))
+        critic_features, next_critic_features = features, next_features
+        if batch.privileged:
+            if self._privileged.normalise and self._updates % UPDATES_PER_PRIVILEGED_SAMPLE == 0:
+                self._privileged_statistics.add(flatten_columns(batch.privileged, self._privileged.names))
+                self._privileged.take_statistics(self._privileged_statistics)
+            privileged = self._privileged(self._on_device(batch.privileged))
+            critic_features = torch.cat([features, privileged], 1)
+            next_privileged = self._privileged(self._on_device(batch.next_privileged))
+            next_critic_features = torch.cat([next_features, next_privileged], 1)
+        rest = {
+            "action": batch.action,
+            "reward": batch.n_step_return,
+            "discount": batch.bootstrap_discount,
+        }
+        on_device = self._on_device(rest)
+        return Transitions(
+            features=features,
+            critic_features=critic_features,
+            unit_action=self.actor.shrink(on_device["action"]),
+            reward=on_device["reward"] / self._return_scale.value,
+            discount=on_device["discount"],
+            next_features=next_features,
+            next_critic_features=next_critic_features,
+        )
+
+    def _on_device(self, columns: Mapping[str, Array]) -> dict[str, Tensor]:
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(column)) for name, column in columns.items()}
+        if self.device.type == "cpu":
+            return tensors
+        # A pinned copy: the sampler may overwrite its arrays while the transfer still runs.
+        return {name: tensor.pin_memory().to(self.device, non_blocking=True) for name, tensor in tensors.items()}

@@ -1,0 +1,243 @@
+"""The RPCs of `LearnerService`: messages checked, handed to the run, and answered."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import NoReturn, TypeAlias
+
+import grpc
+
+from distrib_l2r.invalid import InvalidMessageError, refuse
+from distrib_l2r.limits import MAX_NAME_LENGTH, PROTOCOL_VERSION
+from distrib_l2r.policy import encode_graph
+from distrib_l2r.spaces import decode_spaces, encode_spaces
+from distrib_l2r.trajectory import decode_chunk
+from distrib_l2r.v1 import join_pb2, status_pb2
+from distrib_l2r.v1 import learner_service_pb2 as pb
+from learner_service.run import Run
+from learner_service.session import Session, Stream
+from learner_service.status import Rates, run_status
+
+Context: TypeAlias = "grpc.aio.ServicerContext[pb.PushTrajectoriesRequest, pb.PushTrajectoriesResponse]"
+AnyContext: TypeAlias = "grpc.aio.ServicerContext[object, object]"
+
+MAX_SESSION_ID_LENGTH = 64
+
+
+class LearnerServicer:
+    """Runs on the server's event loop and nowhere else."""
+
+    def __init__(self, run: Run, rates: Rates) -> None:
+        self._run = run
+        self._rates = rates
+        self._streams: set[Stream] = set()
+        self._draining = False
+
+    async def JoinRun(self, request: pb.JoinRunRequest, context: AnyContext) -> pb.JoinRunResponse:  # noqa: N802
+        """See learner_service.proto."""
+        if self._draining:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the learner is stopping; join its successor")
+        if request.protocol_version != PROTOCOL_VERSION:
+            await context.abort(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                f"protocol_version is {request.protocol_version}; this learner speaks {PROTOCOL_VERSION}: "
+                "install the same release on both sides",
+            )
+        try:
+            _check_join(request)
+            spaces = decode_spaces(request.spaces) if request.HasField("spaces") else None
+        except InvalidMessageError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        run = self._run
+        if spaces is not None and run.training is None:
+            # Seconds of building networks: beside the event loop, so that other calls are answered meanwhile.
+            await asyncio.to_thread(run.begin, spaces)
+        training = run.training
+        if spaces is not None and training is not None:
+            mismatch = training.spaces.mismatch(spaces)
+            if mismatch is not None:
+                await context.abort(
+                    grpc.StatusCode.FAILED_PRECONDITION,
+                    f"{mismatch}: update the worker's environment or wrapper, or start another run",
+                )
+        session = run.join(request.session_id, request.worker_name, request.role)
+        session.heard_at = time.monotonic()
+        return pb.JoinRunResponse(
+            run_id=run.run_id,
+            environment=run.environment,
+            spaces=encode_spaces(training.spaces) if training else None,
+            graph=encode_graph(training.store.graph) if training and spaces is not None else None,
+            assignment=session.assignment,
+            limits=run.limits(),
+        )
+
+    async def GetPolicy(self, request: pb.GetPolicyRequest, context: AnyContext) -> bytes:  # noqa: N802
+        """See learner_service.proto; answers with the bytes that the store serialised once."""
+        if self._draining:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the learner is stopping; join its successor")
+        training = self._run.training
+        if training is None:
+            await context.abort(
+                grpc.StatusCode.FAILED_PRECONDITION, "no policy exists yet: JoinRun with spaces comes first"
+            )
+        if request.session_id:
+            session = self._run.sessions.get(request.session_id)
+            if session is None:
+                await _abort_unjoined(request.session_id, context)
+            if session.evaluates:
+                training.store.pin(session.session_id)
+        return training.store.response(request.known_version)
+
+    async def PushTrajectories(  # noqa: N802
+        self, requests: AsyncIterator[pb.PushTrajectoriesRequest], context: Context
+    ) -> None:
+        """See learner_service.proto."""
+        session = await self._open(requests, context)
+        stream = Stream(session.committed_sequence + self._run.config.flow.max_in_flight_chunks)
+        if session.stream is not None:
+            session.stream.replaced = True
+            session.stream.acknowledgement_due.set()
+        session.stream = stream
+        self._streams.add(stream)
+        reader = asyncio.create_task(self._read(requests, session, stream), name=f"read-{session.worker_name}")
+        reader.add_done_callback(lambda _: stream.acknowledgement_due.set())
+        try:
+            await self._write(session, stream, reader, context)
+        finally:
+            reader.cancel()
+            self._streams.discard(stream)
+            if session.stream is stream:
+                session.stream = None
+                self.notify()  # one collector less: the others' share of credit grows
+
+    async def GetRunStatus(  # noqa: N802
+        self, request: pb.GetRunStatusRequest, context: AnyContext
+    ) -> pb.GetRunStatusResponse:
+        """See learner_service.proto."""
+        return pb.GetRunStatusResponse(status=run_status(self._run, self._rates))
+
+    def notify(self) -> None:
+        """Lets every stream send an acknowledgement: something changed that workers should hear."""
+        for stream in self._streams:
+            stream.acknowledgement_due.set()
+
+    def drain(self) -> None:
+        """Refuses new work and tells every worker to leave."""
+        self._draining = True
+        self.notify()
+
+    @property
+    def open_streams(self) -> int:
+        """How many workers are connected."""
+        return len(self._streams)
+
+    async def _open(self, requests: AsyncIterator[pb.PushTrajectoriesRequest], context: Context) -> Session:
+        first = await anext(requests, None)
+        if first is None or not first.HasField("header"):
+            await context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT, "the first message is not a header; send exactly one, before chunks"
+            )
+        if self._draining:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the learner is stopping; join its successor")
+        session = self._run.sessions.get(first.header.session_id)
+        training = self._run.training
+        if session is None or training is None:
+            await _abort_unjoined(first.header.session_id, context)
+        if first.header.graph_fingerprint != training.store.fingerprint:
+            await context.abort(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                f"header.graph_fingerprint is {first.header.graph_fingerprint!r}; the run's graph is "
+                f"{training.store.fingerprint}: call JoinRun again",
+            )
+        return session
+
+    async def _read(
+        self, requests: AsyncIterator[pb.PushTrajectoriesRequest], session: Session, stream: Stream
+    ) -> None:
+        """Commits chunks until the worker half-closes.
+
+        Raises:
+            InvalidMessageError: a chunk breaks a rule.
+            OverflowError: a chunk goes beyond the credit.
+        """
+        async for request in requests:
+            if stream.replaced or self._draining:
+                return
+            session.heard_at = time.monotonic()
+            if not request.HasField("chunk"):
+                refuse("message", request.WhichOneof("message"), "after the header only chunks may follow")
+            self._commit(request, session, stream)
+            stream.acknowledgement_due.set()
+
+    def _commit(self, request: pb.PushTrajectoriesRequest, session: Session, stream: Stream) -> None:
+        sequence = request.chunk.sequence
+        if sequence > stream.granted_sequence:
+            raise OverflowError(
+                f"chunk.sequence is {sequence}; credit reaches up to {stream.granted_sequence}: "
+                "wait for an acknowledgement before sending more"
+            )
+        training = self._run.training
+        assert training is not None, "streams open only once training began"
+        if 1 <= sequence <= session.committed_sequence:
+            return
+        if sequence > session.committed_sequence + 1:
+            rule = f"the session's next is {session.committed_sequence + 1}: resend from there"
+            refuse("chunk.sequence", sequence, rule)
+        self._run.commit(session, decode_chunk(request.chunk, training.spaces))
+
+    async def _write(self, session: Session, stream: Stream, reader: "asyncio.Task[None]", context: Context) -> None:
+        while True:
+            over = reader.done()
+            if stream.replaced:
+                await context.abort(grpc.StatusCode.ABORTED, "a newer stream of the same session replaced this one")
+            await context.write(self._acknowledgement(session, stream))
+            if over:
+                await _end(reader, context)
+                return
+            if self._draining:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "the learner is stopping; join its successor")
+            await stream.acknowledgement_due.wait()
+            stream.acknowledgement_due.clear()
+
+    def _acknowledgement(self, session: Session, stream: Stream) -> pb.PushTrajectoriesResponse:
+        training = self._run.training
+        assert training is not None, "streams open only once training began"
+        credit = 0 if self._draining else self._run.credit(session)
+        stream.granted_sequence = max(stream.granted_sequence, session.committed_sequence + credit)
+        return pb.PushTrajectoriesResponse(
+            committed_sequence=session.committed_sequence,
+            newest_policy_version=training.store.newest_version,
+            credit=credit,
+            flow_state=status_pb2.FlowState.ValueType(training.limiter.flow().state),
+            drain=self._draining,
+        )
+
+
+async def _end(reader: "asyncio.Task[None]", context: Context) -> None:
+    """Ends a stream whose reader is done: OK after a half-close, else with the reader's reason."""
+    if reader.cancelled():
+        return
+    error = reader.exception()
+    if isinstance(error, InvalidMessageError):
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+    if isinstance(error, OverflowError):
+        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+    if error is not None:
+        raise error
+
+
+async def _abort_unjoined(session_id: str, context: "AnyContext | Context") -> NoReturn:
+    await context.abort(
+        grpc.StatusCode.FAILED_PRECONDITION,
+        f"session_id {session_id!r} has not joined this learner process: call JoinRun first",
+    )
+    raise AssertionError("abort always raises")
+
+
+def _check_join(request: pb.JoinRunRequest) -> None:
+    for name, longest in (("worker_name", MAX_NAME_LENGTH), ("session_id", MAX_SESSION_ID_LENGTH)):
+        length = len(getattr(request, name))
+        if not 1 <= length <= longest:
+            refuse(name, f"{length} characters long", f"it must have 1 to {longest} characters")
+    if request.role not in join_pb2.Role.values():
+        refuse("role", request.role, "it must be a listed Role")

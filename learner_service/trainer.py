@@ -1,0 +1,97 @@
+"""The trainer: a thread that samples, updates and publishes."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from learner_service.actor_export import actor_weights
+from learner_service.policy import Policy
+from learner_service.policy_store import PolicyStore
+from learner_service.replay.sampler import Sampler
+from learner_service.replay.samples_per_insert import SamplesPerInsert
+
+_logger = logging.getLogger(__name__)
+
+CALIBRATION_PERIOD_UPDATES = 250
+"""Updates between two looks at replay's statistics."""
+CALIBRATION_ROWS = 1024
+"""Transitions looked at."""
+CALIBRATION_HORIZON_STEPS = 400
+"""Rewards summed after each."""
+METRICS_PERIOD_SECONDS = 1.0
+"""Time between two readings of the policy's figures, each of which waits for the device."""
+STOP_CHECK_SECONDS = 0.2
+"""Longest wait for data before the trainer looks whether it should stop."""
+
+
+class Trainer:
+    """Owns the policy while it runs; nobody else touches it."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        sampler: Sampler,
+        limiter: SamplesPerInsert,
+        store: PolicyStore,
+        *,
+        publish_period_seconds: float,
+    ) -> None:
+        self._policy = policy
+        self._sampler = sampler
+        self._limiter = limiter
+        self._store = store
+        self._publish_period_seconds = publish_period_seconds
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="trainer", daemon=True)
+        self.updates = 0
+        self.metrics: Mapping[str, float] = {}
+        self.failure: BaseException | None = None
+        self.on_failure: Callable[[], None] = lambda: None
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Ends the thread after the update under way.
+
+        Raises:
+            TimeoutError: it did not end in time.
+        """
+        self._stopping.set()
+        self._limiter.close()
+        self._thread.join(timeout_seconds)
+        if self._thread.is_alive():
+            raise TimeoutError(f"the trainer did not end within {timeout_seconds} s; an update hangs")
+
+    def _run(self) -> None:
+        try:
+            self._train()
+        # Whatever ends training must reach the process's owner: the node reports it and exits.
+        except BaseException as failure:
+            self.failure = failure
+            _logger.exception("the trainer died")
+            self.on_failure()
+
+    def _train(self) -> None:
+        published_at = metrics_at = time.monotonic()
+        while not self._stopping.is_set():
+            if not self._limiter.await_update(timeout_seconds=STOP_CHECK_SECONDS):
+                continue
+            if self.updates % CALIBRATION_PERIOD_UPDATES == 0:
+                self._calibrate()
+            self._policy.update(self._sampler.sample())
+            self.updates += 1
+            self._limiter.updated()
+            now = time.monotonic()
+            if now - metrics_at >= METRICS_PERIOD_SECONDS:
+                self.metrics = self._policy.metrics()
+                metrics_at = now
+            if now - published_at >= self._publish_period_seconds:
+                self._store.publish(actor_weights(self._policy.actor), training_step=self.updates)
+                published_at = now
+
+    def _calibrate(self) -> None:
+        observation, discounted_return = self._sampler.discounted_returns(CALIBRATION_ROWS, CALIBRATION_HORIZON_STEPS)
+        self._policy.calibrate(observation, discounted_return)

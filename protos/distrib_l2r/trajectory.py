@@ -1,0 +1,229 @@
+"""Chunks of trajectories: consecutive steps of one episode, and their messages."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+
+from distrib_l2r.invalid import refuse
+from distrib_l2r.spaces import Box, Spaces
+from distrib_l2r.tensor import Array, checked_name, decode_columns, decode_tensor, encode_columns, encode_tensor
+from distrib_l2r.v1 import trajectory_pb2
+
+
+class Ending(IntEnum):
+    """How the last step of a chunk left its episode; numbered as on the wire."""
+
+    CONTINUES = trajectory_pb2.ENDING_CONTINUES
+    TERMINATED = trajectory_pb2.ENDING_TERMINATED
+    TRUNCATED = trajectory_pb2.ENDING_TRUNCATED
+    ABORTED = trajectory_pb2.ENDING_ABORTED
+
+
+class Purpose(IntEnum):
+    """What a trajectory was driven for; numbered as on the wire."""
+
+    TRAINING = trajectory_pb2.PURPOSE_TRAINING
+    EVALUATION = trajectory_pb2.PURPOSE_EVALUATION
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lap:
+    """One lap, timed from line to line by the simulator."""
+
+    number: int
+    """Counts from 1 within the episode."""
+    time_seconds: float
+    """From line to line."""
+    sector_times_seconds: tuple[float, ...] = ()
+    """Sum to time_seconds; may be empty."""
+    standing_start: bool = False
+    """Whether it began at rest on the line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeSummary:
+    """What became of a whole episode."""
+
+    length: int
+    """Steps, at least 1."""
+    episode_return: float
+    """Undiscounted sum of rewards."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """The environment's own figures at the end; units in their names."""
+    laps: tuple[Lap, ...] = ()
+    """Completed laps, in order."""
+    laps_started: int = 0
+    """Laps begun, completed or not."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrajectoryChunk:
+    """T consecutive steps of one episode.
+
+    Row t of observation, action and reward belong together; row t + 1 of observation is what the action led to.
+    """
+
+    sequence: int = 0
+    """From 1, by 1, within the session; 0 while it is not numbered."""
+    episode_id: int
+    """Names the episode within the session."""
+    first_step: int
+    """Index in the episode of row 0."""
+    policy_version: int
+    """The version that chose every action here."""
+    purpose: Purpose
+    """Only training chunks enter replay."""
+    observation: Mapping[str, Array]
+    """Each [T + 1, ...] in its box's shape and dtype."""
+    action: Array
+    """[T, ...] in the action box's shape and dtype."""
+    reward: Array
+    """float32 [T]."""
+    ending: Ending
+    """Of the last step; the others continue."""
+    privileged: Mapping[str, Array] = field(default_factory=dict)
+    """Each [T + 1, ...]; what only the critic sees."""
+    summary: EpisodeSummary | None = None
+    """Present exactly when the episode ends here."""
+
+    @property
+    def length(self) -> int:
+        """T, the number of steps."""
+        return len(self.reward)
+
+
+def encode_chunk(chunk: TrajectoryChunk) -> trajectory_pb2.TrajectoryChunk:
+    """The message of a chunk: one copy of each column."""
+    return trajectory_pb2.TrajectoryChunk(
+        sequence=chunk.sequence,
+        episode_id=chunk.episode_id,
+        first_step=chunk.first_step,
+        policy_version=chunk.policy_version,
+        purpose=trajectory_pb2.Purpose.ValueType(chunk.purpose),
+        observation=encode_columns(chunk.observation),
+        action=encode_tensor(chunk.action),
+        reward=encode_tensor(chunk.reward),
+        ending=trajectory_pb2.Ending.ValueType(chunk.ending),
+        privileged=encode_columns(chunk.privileged),
+        summary=None if chunk.summary is None else _encode_summary(chunk.summary),
+    )
+
+
+def decode_chunk(message: trajectory_pb2.TrajectoryChunk, spaces: Spaces, path: str = "chunk") -> TrajectoryChunk:
+    """The chunk of a message, checked against the run's spaces; its arrays are read-only views of the message.
+
+    Raises:
+        InvalidMessageError: any rule of the contract is broken.
+    """
+    for name in ("sequence", "policy_version"):
+        if getattr(message, name) < 1:
+            refuse(f"{path}.{name}", getattr(message, name), "it starts at 1")
+    try:
+        purpose, ending = Purpose(message.purpose), Ending(message.ending)
+    except ValueError:
+        refuse(f"{path}.purpose, {path}.ending", (message.purpose, message.ending), "both must be listed values")
+    reward = decode_tensor(message.reward, f"{path}.reward")
+    if reward.dtype != np.float32 or reward.ndim != 1 or len(reward) == 0:
+        refuse(f"{path}.reward", f"{reward.dtype.name} {reward.shape}", "it must be float32 [T] with T at least 1")
+    length = len(reward)
+    action = decode_tensor(message.action, f"{path}.action")
+    _check_column(action, spaces.action, length, f"{path}.action")
+    if (action < spaces.action.low).any() or (action > spaces.action.high).any():
+        refuse(f"{path}.action", f"between {action.min()} and {action.max()}", "it must lie in the action bounds")
+    observation = decode_columns(message.observation, f"{path}.observation")
+    _check_columns(observation, spaces.observation, length + 1, f"{path}.observation")
+    privileged = decode_columns(message.privileged, f"{path}.privileged")
+    _check_columns(privileged, spaces.privileged, length + 1, f"{path}.privileged")
+    if message.HasField("summary") != (ending is not Ending.CONTINUES):
+        present = "present" if message.HasField("summary") else "absent"
+        refuse(f"{path}.summary", present, "it is present exactly when the episode ends in this chunk")
+    return TrajectoryChunk(
+        sequence=message.sequence,
+        episode_id=message.episode_id,
+        first_step=message.first_step,
+        policy_version=message.policy_version,
+        purpose=purpose,
+        observation=observation,
+        action=action,
+        reward=reward,
+        ending=ending,
+        privileged=privileged,
+        summary=_decode_summary(message.summary, f"{path}.summary") if message.HasField("summary") else None,
+    )
+
+
+def encode_lap(lap: Lap) -> trajectory_pb2.Lap:
+    """The message of a lap."""
+    return trajectory_pb2.Lap(
+        number=lap.number,
+        time_seconds=lap.time_seconds,
+        sector_times_seconds=lap.sector_times_seconds,
+        standing_start=lap.standing_start,
+    )
+
+
+def _check_columns(columns: Mapping[str, Array], boxes: Mapping[str, Box], rows: int, path: str) -> None:
+    if set(columns) != set(boxes):
+        refuse(f"{path}", f"columns {sorted(columns)}", f"the run's columns are {sorted(boxes)}")
+    for name, column in columns.items():
+        _check_column(column, boxes[name], rows, f"{path}[{name!r}]")
+
+
+def _check_column(column: Array, box: Box, rows: int, path: str) -> None:
+    if column.dtype != box.dtype or column.shape != (rows, *box.shape):
+        expected = f"{box.dtype.name} {(rows, *box.shape)}"
+        refuse(path, f"{column.dtype.name} {column.shape}", f"the run's space makes it {expected}")
+
+
+def _encode_summary(summary: EpisodeSummary) -> trajectory_pb2.EpisodeSummary:
+    return trajectory_pb2.EpisodeSummary(
+        length=summary.length,
+        episode_return=summary.episode_return,
+        metrics=[trajectory_pb2.Metric(name=name, value=value) for name, value in summary.metrics.items()],
+        laps=[encode_lap(lap) for lap in summary.laps],
+        laps_started=summary.laps_started,
+    )
+
+
+def _decode_summary(message: trajectory_pb2.EpisodeSummary, path: str) -> EpisodeSummary:
+    if message.length < 1:
+        refuse(f"{path}.length", message.length, "an episode has at least one step")
+    _check_finite(message.episode_return, f"{path}.episode_return")
+    metrics: dict[str, float] = {}
+    for metric in message.metrics:
+        name = checked_name(metric.name, f"{path}.metrics.name")
+        if name in metrics:
+            refuse(f"{path}.metrics.name", repr(name), "names must be unique in their list")
+        metrics[name] = _check_finite(metric.value, f"{path}.metrics[{name!r}]")
+    if message.laps_started < len(message.laps):
+        refuse(f"{path}.laps_started", message.laps_started, f"{len(message.laps)} laps were completed")
+    return EpisodeSummary(
+        length=message.length,
+        episode_return=message.episode_return,
+        metrics=metrics,
+        laps=tuple(_decode_lap(lap, f"{path}.laps[{i}]") for i, lap in enumerate(message.laps)),
+        laps_started=message.laps_started,
+    )
+
+
+def _decode_lap(message: trajectory_pb2.Lap, path: str) -> Lap:
+    times = (message.time_seconds, *message.sector_times_seconds)
+    if message.number < 1:
+        refuse(f"{path}.number", message.number, "laps count from 1")
+    if not all(math.isfinite(time) and time > 0 for time in times):
+        refuse(f"{path}", times, "every time must be finite and above 0")
+    return Lap(
+        number=message.number,
+        time_seconds=message.time_seconds,
+        sector_times_seconds=tuple(message.sector_times_seconds),
+        standing_start=message.standing_start,
+    )
+
+
+def _check_finite(value: float, path: str) -> float:
+    if not math.isfinite(value):
+        refuse(path, value, "it must be finite")
+    return value

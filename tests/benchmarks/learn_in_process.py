@@ -1,0 +1,292 @@
+"""Learning without the network: environments, replay and SAC in one process, to tune settings by CPU seconds.
+
+    python -m tests.benchmarks.learn_in_process --env Pendulum-v1 --sac.batch-size 128
+    python -m tests.benchmarks.learn_in_process --seconds 480 --evaluation-args start=standing laps=2
+
+Prints a line every few seconds and a line of JSON at the end. Time is the learner's: CPU seconds spent on updates,
+sampling, acting and stepping, without evaluation, which the system leaves to another process. Racing figures (laps,
+their times, and `bound_ratio`, the lap time over the track's reference) are those of the deterministic evaluation.
+"""
+
+import itertools
+import json
+import statistics
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+
+from distrib_l2r.spaces import Spaces
+from distrib_l2r.tensor import Array
+from distrib_l2r.trajectory import Ending, EpisodeSummary, Purpose, TrajectoryChunk
+from learner_service.config import parse_arguments
+from learner_service.replay.ring import ReplayRing
+from learner_service.replay.sampler import Sampler
+from learner_service.sac.config import SACConfig
+from learner_service.sac.sac import SAC
+from worker_service.environment import Environment, environment_spaces, make_environment, observation_columns
+from worker_service.exploration import HeldNoise
+
+CALIBRATION_PERIOD_UPDATES = 250
+CALIBRATION_ROWS = 1024
+CALIBRATION_HORIZON_STEPS = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Each field is a flag."""
+
+    env: str = "Racetrack-v0"
+    """A Gymnasium id."""
+    env_args: tuple[str, ...] = ()
+    """Keyword arguments of the environment, each name=value."""
+    evaluation_args: tuple[str, ...] = ()
+    """Keyword arguments of the environment that evaluates."""
+    environments: int = 16
+    """Stepped together."""
+    samples_per_insert: float = 64.0
+    """Transitions sampled for each new one."""
+    min_transitions: int = 2_000
+    """Before the first update."""
+    scales: tuple[float, ...] = (1.0, 1.0, 0.6, 1.3)
+    """Exploration scales; environment i takes rung i modulo the ladder's length."""
+    hold_steps: tuple[int, ...] = (1, 4, 2, 8)
+    """Steps for which one draw of noise is held, likewise."""
+    chunk_length: int = 64
+    """Steps a chunk."""
+    publish_period_seconds: float = 0.0
+    """Age that the weights acted with may reach, as workers' do."""
+    seconds: float = 120.0
+    """Learner's seconds after which to stop."""
+    max_steps: int = 0
+    """Environment steps after which to stop; 0: no limit."""
+    stop_at_return: float = float("inf")
+    """Mean evaluation return at which to stop."""
+    evaluation_period_seconds: float = 10.0
+    """Learner's seconds between evaluations."""
+    evaluation_episodes: int = 1
+    """Episodes an evaluation."""
+    seed: int = 0
+    """Of everything."""
+    sac: SACConfig = field(default_factory=SACConfig)
+
+
+class Collector:
+    """One environment, and the chunk that it is filling."""
+
+    def __init__(self, environment: Environment, spaces: Spaces, noise: HeldNoise, name: str, seed: int) -> None:
+        self.environment = environment
+        self.spaces = spaces
+        self.noise = noise
+        self.name = name
+        self._episode = 1
+        self._sequence = 1
+        self.begin(seed)
+
+    def begin(self, seed: int | None = None) -> None:
+        """Starts an episode."""
+        observation, _ = self.environment.reset(seed=seed)
+        self._first_step = 0
+        self._return = 0.0
+        self._length = 0
+        self._clear(observation_columns(observation))
+
+    def _clear(self, columns: Any) -> None:
+        self._rows = [columns]
+        self._actions: list[Array] = []
+        self._rewards: list[float] = []
+
+    @property
+    def observation(self) -> Any:
+        """The newest."""
+        return self._rows[-1]
+
+    def step(self, action: Array, chunk_length: int) -> TrajectoryChunk | None:
+        """Steps; returns a chunk when one is full or its episode ends."""
+        observation, reward, terminated, truncated, _ = self.environment.step(action)
+        columns = observation_columns(observation)
+        self._rows.append(columns)
+        self._actions.append(action)
+        self._rewards.append(float(reward))
+        self._return += float(reward)
+        self._length += 1
+        ending = Ending.TERMINATED if terminated else Ending.TRUNCATED if truncated else Ending.CONTINUES
+        if ending is Ending.CONTINUES and len(self._rewards) < chunk_length:
+            return None
+        over = ending is not Ending.CONTINUES
+        chunk = TrajectoryChunk(
+            sequence=self._sequence,
+            episode_id=self._episode,
+            first_step=self._first_step,
+            policy_version=1,
+            purpose=Purpose.TRAINING,
+            observation={
+                name: np.stack([row[name] for row in self._rows]).astype(box.dtype)
+                for name, box in self.spaces.observation.items()
+            },
+            action=np.stack(self._actions),
+            reward=np.array(self._rewards, np.float32),
+            ending=ending,
+            summary=EpisodeSummary(length=self._length, episode_return=self._return) if over else None,
+        )
+        self._sequence += 1
+        if over:
+            self._episode += 1
+            self.begin()
+        else:
+            self._first_step += chunk.length
+            self._clear(columns)
+        return chunk
+
+
+class Learning:
+    """The loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        arguments = parse_arguments(settings.env_args)
+        environments = [make_environment(settings.env, arguments) for _ in range(settings.environments)]
+        self.spaces = environment_spaces(environments[0])
+        self.evaluator = make_environment(settings.env, {**arguments, **parse_arguments(settings.evaluation_args)})
+        self.sac = SAC(self.spaces, settings.sac, seed=settings.seed)
+        self.ring = ReplayRing(self.spaces, capacity=1_000_000)
+        self.sampler = Sampler(self.ring, self.sac.sampling, seed=settings.seed)
+        self.collectors = [
+            Collector(
+                environment,
+                self.spaces,
+                HeldNoise(
+                    self.sac.actor.action_size,
+                    scale=settings.scales[i % len(settings.scales)],
+                    hold_steps=settings.hold_steps[i % len(settings.hold_steps)],
+                    seed=settings.seed * 1000 + i,
+                ),
+                f"environment-{i}",
+                settings.seed * 1000 + i,
+            )
+            for i, environment in enumerate(environments)
+        ]
+        self.acting = SAC(self.spaces, settings.sac, seed=settings.seed).actor
+        self.published_at = 0.0
+        self.steps = self.updates = 0
+        self.update_seconds = 0.0
+        self.evaluation_seconds = 0.0
+        self.best_lap: dict[str, float] = {}
+        self.history: list[dict[str, float]] = []
+        self._begun_wall = time.monotonic()
+        self._begun_cpu = time.process_time()
+
+    @property
+    def seconds(self) -> float:
+        """The learner's CPU seconds."""
+        return time.process_time() - self._begun_cpu - self.evaluation_seconds
+
+    def run(self) -> dict[str, Any]:
+        """Learns; returns what came of it."""
+        settings = self.settings
+        evaluate_at = 0.0
+        result: dict[str, float] = {}
+        while self.seconds < settings.seconds and not 0 < settings.max_steps <= self.steps:
+            self._collect()
+            self._learn()
+            if self.updates and self.seconds >= evaluate_at:
+                result = self._evaluate()
+                evaluate_at = self.seconds + settings.evaluation_period_seconds
+                if result["return"] >= settings.stop_at_return:
+                    break
+        return {
+            "result": result,
+            "best_lap": self.best_lap,
+            "seconds": self.seconds,
+            "wall_seconds": time.monotonic() - self._begun_wall,
+            "steps": self.steps,
+            "updates": self.updates,
+            "updates_per_second": self.updates / max(self.update_seconds, 1e-9),
+            "settings": asdict(settings),
+            "history": self.history,
+        }
+
+    @torch.no_grad()
+    def _act(self, observations: list[Any], noise: Array) -> Array:
+        observation = {
+            name: torch.from_numpy(np.stack([row[name] for row in observations]).astype(box.dtype))
+            for name, box in self.spaces.observation.items()
+        }
+        action: Array = self.acting(observation, torch.from_numpy(noise)).numpy()
+        return action
+
+    def _collect(self) -> None:
+        if self.seconds - self.published_at >= self.settings.publish_period_seconds:
+            self.acting.load_state_dict(self.sac.actor.state_dict())
+            self.published_at = self.seconds
+        noise = np.stack([collector.noise.next().copy() for collector in self.collectors])
+        actions = self._act([collector.observation for collector in self.collectors], noise)
+        for collector, action in zip(self.collectors, actions, strict=True):
+            chunk = collector.step(action, self.settings.chunk_length)
+            if chunk is not None:
+                self.ring.add(collector.name, chunk)
+        self.steps += len(self.collectors)
+
+    def _learn(self) -> None:
+        inserted, settings = self.ring.inserted, self.settings
+        begun = time.process_time()
+        while (
+            inserted >= settings.min_transitions
+            and self.updates * settings.sac.batch_size < (inserted - settings.min_transitions + 1)
+            * settings.samples_per_insert
+        ):
+            if self.updates % CALIBRATION_PERIOD_UPDATES == 0:
+                self.sac.calibrate(*self.sampler.discounted_returns(CALIBRATION_ROWS, CALIBRATION_HORIZON_STEPS))
+            self.sac.update(self.sampler.sample())
+            self.updates += 1
+            if self.updates % 64 == 0:
+                break
+        self.update_seconds += time.process_time() - begun
+
+    def _evaluate(self) -> dict[str, float]:
+        begun = time.process_time()
+        returns, laps, metrics = [], [], {}
+        silence = np.zeros((1, self.sac.actor.action_size), np.float32)
+        self.acting.load_state_dict(self.sac.actor.state_dict())
+        for episode in range(self.settings.evaluation_episodes):
+            observation, _ = self.evaluator.reset(seed=10_000 + episode)
+            total, over = 0.0, False
+            while not over:
+                action = self._act([observation_columns(observation)], silence)[0]
+                observation, reward, terminated, truncated, info = self.evaluator.step(action)
+                total += float(reward)
+                over = terminated or truncated
+                if "lap" in info:
+                    laps.append(info["lap"])
+                metrics = info.get("metrics", metrics)
+            returns.append(total)
+        result = {"return": statistics.mean(returns)}
+        self.evaluation_seconds += time.process_time() - begun
+        text = ""
+        if laps:
+            best = min(laps, key=lambda lap: lap["time_seconds"])
+            result |= {"laps": len(laps), "lap_seconds": best["time_seconds"], "bound_ratio": best["bound_ratio"]}
+            if best["time_seconds"] < self.best_lap.get("lap_seconds", float("inf")):
+                self.best_lap = {"lap_seconds": best["time_seconds"], "bound_ratio": best["bound_ratio"]}
+                self.best_lap["at_seconds"] = self.seconds
+            times = " ".join(f"{lap['time_seconds']:.2f}" for lap in laps)
+            text = f"laps {times} best {self.best_lap['bound_ratio']:.3f} "
+        result |= {name: value for name, value in metrics.items() if name == "distance_metres"}
+        figures = " ".join(f"{name} {value:.3g}" for name, value in self.sac.metrics().items())
+        rate = self.updates / max(self.update_seconds, 1e-9)
+        print(
+            f"{self.seconds:6.0f} s {time.monotonic() - self._begun_wall:6.0f} s wall {self.steps:8d} steps "
+            f"{self.updates:7d} updates {rate:5.0f}/s return {result['return']:8.1f} {text}| "
+            f"distance {result.get('distance_metres', 0):.0f} {figures}",
+            flush=True,
+        )
+        self.history.append({"seconds": self.seconds, "steps": self.steps, **result})
+        return result
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    print(json.dumps(Learning(tyro.cli(Settings)).run()))

@@ -1,0 +1,107 @@
+import math
+
+import numpy as np
+import torch
+from torch.distributions import Independent, Normal, TanhTransform, TransformedDistribution
+
+from distrib_l2r.spaces import Box, Spaces
+from learner_service.sac.actor import LOG_DEVIATION_BOUNDS, Actor
+from tests.sac.builders import box, camera_spaces, plain_spaces, random_batch, small_config
+
+
+def random_actor(spaces: Spaces, **settings: object) -> Actor:
+    torch.manual_seed(0)
+    actor = Actor(spaces, small_config(**settings))
+    for weight in actor.parameters():
+        weight.data.normal_()
+    return actor
+
+
+def tensors(columns: object) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(column) for name, column in dict(columns).items()}  # type: ignore[call-overload]
+
+
+def test_log_probability_is_that_of_a_squashed_gaussian() -> None:
+    actor = random_actor(plain_spaces(action=3)).double()
+    features, noise = torch.randn(50, 3, dtype=torch.float64), torch.randn(50, 3, dtype=torch.float64)
+    action, log_probability = actor.sample(features, noise)
+    mean, log_deviation = actor.gaussian(features)
+    squashed = TransformedDistribution(Normal(mean, log_deviation.exp()), [TanhTransform(cache_size=1)])
+    expected = Independent(squashed, 1).log_prob(action)
+    inside = action.abs().amax(1) < 1 - 1e-9
+    assert inside.sum() > 20
+    assert log_probability.shape == (50,)
+    torch.testing.assert_close(log_probability[inside], expected[inside], rtol=1e-6, atol=1e-6)
+
+
+def test_log_probability_stays_finite_where_tanh_saturates() -> None:
+    actor = random_actor(plain_spaces())
+    for weight in actor.parameters():
+        weight.data *= 100
+    features = torch.randn(50, 3)
+    action, log_probability = actor.sample(features, torch.randn(50, 2))
+    assert (action.abs() == 1).any()
+    assert log_probability.isfinite().all()
+    (gradient,) = torch.autograd.grad(log_probability.sum(), actor.network.layers[0].weight)
+    assert gradient.isfinite().all()
+
+
+def test_deviation_stays_between_its_bounds_and_depends_on_the_state() -> None:
+    actor = random_actor(plain_spaces())
+    _, log_deviation = actor.gaussian(torch.randn(500, 3))
+    low, high = LOG_DEVIATION_BOUNDS
+    assert low <= log_deviation.min() < log_deviation.max() <= high
+    assert log_deviation.std(0).min() > 0.1
+
+
+def test_actions_lie_within_the_bounds_in_the_spaces_dtype() -> None:
+    for dtype in ("float16", "float32", "float64"):
+        action = Box(low=np.array([-0.1, 0.3, 1e-3], dtype), high=np.array([0.7, 0.9, 5.0], dtype))
+        spaces = Spaces(observation={"observation": box(3)}, action=action)
+        actor = random_actor(spaces)
+        actions = actor({"observation": 100 * torch.randn(1000, 3)}, 10 * torch.randn(1000, 3)).detach().numpy()
+        assert actions.dtype == action.dtype
+        assert (actions >= action.low).all()
+        assert (actions <= action.high).all()
+        assert (actions.min(0) < action.low + 0.01).all()
+        assert (actions.max(0) > action.high - 0.01).all()
+
+
+def test_acting_is_the_stretched_sample() -> None:
+    spaces = camera_spaces()
+    actor = random_actor(spaces)
+    batch = random_batch(spaces, 6)
+    noise = torch.randn(6, 2)
+    unit, _ = actor.sample(actor.features(tensors(batch.observation)), noise)
+    action = actor(tensors(batch.observation), noise)
+    torch.testing.assert_close(action, actor.stretch(unit))
+    torch.testing.assert_close(actor.shrink(action), unit, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(action.detach(), [-0.1, 0] + (unit.detach().double() + 1) / 2 * np.array([0.4, 2.0]))
+
+
+def test_without_noise_the_action_is_the_squashed_mean() -> None:
+    actor = random_actor(plain_spaces())
+    observation = torch.randn(4, 3)
+    mean, _ = actor.gaussian(actor.features({"observation": observation}))
+    torch.testing.assert_close(actor({"observation": observation}, torch.zeros(4, 2)), torch.tanh(mean))
+
+
+def test_actions_take_the_shape_of_their_space() -> None:
+    spaces = Spaces(observation={"observation": box(3)}, action=box(2, 3, low=-1, high=1))
+    actor = random_actor(spaces)
+    action = actor({"observation": torch.randn(5, 3)}, torch.zeros(5, 6))
+    assert action.shape == (5, 2, 3)
+    assert actor.shrink(action).shape == (5, 6)
+
+
+def test_a_fresh_actor_explores() -> None:
+    actor = Actor(plain_spaces(), small_config())
+    _, log_deviation = actor.gaussian(torch.randn(100, 3))
+    assert math.exp(log_deviation.mean()) > 0.2
+
+
+def test_affine_bounds_do_not_change_the_density() -> None:
+    narrow = Spaces(observation={"observation": box(3)}, action=box(2, low=-0.001, high=0.001))
+    actor, scaled = random_actor(plain_spaces()), random_actor(narrow)
+    features, noise = torch.randn(5, 3), torch.randn(5, 2)
+    torch.testing.assert_close(actor.sample(features, noise), scaled.sample(features, noise))

@@ -1,0 +1,104 @@
+"""Steps of an episode, gathered into chunks."""
+
+import itertools
+from collections.abc import Mapping
+
+import numpy as np
+
+from distrib_l2r.spaces import Spaces
+from distrib_l2r.tensor import Array
+from distrib_l2r.trajectory import Ending, Purpose, TrajectoryChunk
+from worker_service.episode import EpisodeRecord
+
+
+class ChunkBuilder:
+    """One episode at a time; whoever adds steps seals before the chunk would overflow."""
+
+    def __init__(self, spaces: Spaces, *, chunk_length: int, purpose: Purpose) -> None:
+        self._chunk_length = chunk_length
+        self._purpose = purpose
+        self._observation = {
+            name: np.empty((chunk_length + 1, *box.shape), box.dtype) for name, box in spaces.observation.items()
+        }
+        self._action = np.empty((chunk_length, *spaces.action.shape), spaces.action.dtype)
+        self._reward = np.empty(chunk_length, np.float32)
+        self._episode_ids = itertools.count(1)
+        self._episode_id = 0
+        self._first_step = 0
+        self._policy_version = 0
+        self._length = 0
+        self._episode_return = 0.0
+
+    @property
+    def length(self) -> int:
+        """Steps gathered since the last chunk."""
+        return self._length
+
+    @property
+    def policy_version(self) -> int:
+        """The version that chose the gathered actions."""
+        return self._policy_version
+
+    @property
+    def full(self) -> bool:
+        """Whether the chunk must be sealed before a step is added."""
+        return self._length == self._chunk_length
+
+    def begin_episode(self, observation: Mapping[str, Array], policy_version: int) -> None:
+        """Starts an episode at its first observation; steps not sealed are gone."""
+        self._episode_id = next(self._episode_ids)
+        self._first_step = self._length = 0
+        self._episode_return = 0.0
+        self._policy_version = policy_version
+        for name, column in self._observation.items():
+            column[0] = observation[name]
+
+    def add(self, action: Array, reward: float, observation: Mapping[str, Array]) -> None:
+        """Adds a step: the action, its reward, and the observation it led to."""
+        row = self._length
+        self._action[row] = action
+        self._reward[row] = reward
+        for name, column in self._observation.items():
+            column[row + 1] = observation[name]
+        self._length = row + 1
+
+    def sound_length(self) -> int:
+        """Steps before the first with a number that is not finite; `length` when all is well."""
+        sound = np.isfinite(self._reward[: self._length])
+        for column in self._observation.values():
+            if column.dtype.kind == "f":
+                rows = column[1 : self._length + 1].reshape(self._length, -1)
+                sound &= np.isfinite(rows).all(axis=1)
+        return self._length if sound.all() else int(sound.argmin())
+
+    def seal(self, ending: Ending, *, next_policy_version: int, record: EpisodeRecord, length: int) -> TrajectoryChunk:
+        """Takes the first `length` gathered steps, at least one, as a chunk; steps after them are gone.
+
+        Args:
+            ending: of the last of these steps.
+            next_policy_version: chooses the actions of the chunk that follows.
+            record: of the episode; a chunk that ends it carries its summary.
+            length: how many.
+        """
+        first_step = self._first_step
+        self._first_step += length
+        self._episode_return += float(self._reward[:length].sum(dtype=np.float64))
+        summary = None
+        if ending is not Ending.CONTINUES:
+            summary = record.summary(length=self._first_step, episode_return=self._episode_return)
+        chunk = TrajectoryChunk(
+            episode_id=self._episode_id,
+            first_step=first_step,
+            policy_version=self._policy_version,
+            purpose=self._purpose,
+            observation={name: column[: length + 1].copy() for name, column in self._observation.items()},
+            action=self._action[:length].copy(),
+            reward=self._reward[:length].copy(),
+            ending=ending,
+            summary=summary,
+        )
+        for column in self._observation.values():
+            column[0] = column[length]
+        self._length = 0
+        self._policy_version = next_policy_version
+        return chunk

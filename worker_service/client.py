@@ -1,0 +1,320 @@
+"""The learner as a worker sees it: an asyncio loop on a thread of its own that joins, pushes and fetches."""
+
+import asyncio
+import logging
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+
+from distrib_l2r.limits import CHANNEL_OPTIONS, PROTOCOL_VERSION
+from distrib_l2r.policy import PolicyGraph, PolicyVersion, decode_graph, decode_version
+from distrib_l2r.spaces import Spaces, encode_spaces
+from distrib_l2r.v1 import join_pb2, status_pb2
+from distrib_l2r.v1 import learner_service_pb2 as pb
+from distrib_l2r.v1 import learner_service_pb2_grpc as pb_grpc
+from worker_service.backoff import Backoff
+from worker_service.config import WorkerConfig
+from worker_service.outbox import Outbox
+from worker_service.security import call_metadata, channel_credentials
+
+_logger = logging.getLogger(__name__)
+
+CALL_DEADLINE_SECONDS: Final = 10.0
+"""For a unary call. A learner under load answers in milliseconds."""
+JOIN_DEADLINE_SECONDS: Final = 120.0
+"""For the call that brings the run's first spaces: the learner builds its networks before it answers."""
+OPEN_DEADLINE_SECONDS: Final = 10.0
+"""Until a new stream's first answer."""
+KEEPALIVE_OPTIONS: Final = (
+    # A cut link sends no reset: pings find out, within 15 s, that the learner is gone.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+RETRIED: Final = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        # The next three are a connection that broke or hung, not an answer of the learner's. A stream replaced is
+        # this worker's own older one.
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.ABORTED,
+    }
+)
+
+
+class LearnerRefusedError(RuntimeError):
+    """The learner answered that trying again is no use; the message is its sentence."""
+
+
+@dataclass(frozen=True, eq=False)
+class Behaviour:
+    """What to act with: weights and the graph they belong to."""
+
+    graph: PolicyGraph
+    policy: PolicyVersion
+
+
+class LearnerClient:
+    """Keeps a worker in touch with its learner, whatever happens to the connection.
+
+    The rollout's thread calls the public methods; everything else runs on the client's own thread. Collecting workers
+    get every new version as soon as it is announced; evaluating ones ask for it with `refresh`.
+    """
+
+    def __init__(self, config: WorkerConfig, outbox: Outbox) -> None:
+        self._config = config
+        self._outbox = outbox
+        self._credentials = channel_credentials(config)
+        self._metadata = call_metadata(config)
+        self._evaluates = config.role == "evaluate"
+        self._session_id = uuid.uuid4().hex
+        self._spaces: Spaces | None = None
+        self._changed = threading.Condition()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run_loop, name="learner-client", daemon=True)
+        self._spaces_known = asyncio.Event()
+        self._fetch_due = asyncio.Event()
+        self._send_due = asyncio.Event()
+        self._closing = False
+        self._joined = False
+        self.run: pb.JoinRunResponse | None = None
+        """The newest answer to JoinRun."""
+        self.behaviour: Behaviour | None = None
+        """The newest fetched; replaced, never changed."""
+        self.newest_version = 0
+        self.failure: BaseException | None = None
+        self.flow_state: status_pb2.FlowState.ValueType = status_pb2.FLOW_STATE_HEALTHY
+        self.connected = False
+
+    def start(self) -> None:
+        """Starts the thread, which asks for the run's environment until the learner answers."""
+        self._thread.start()
+
+    def bring(self, spaces: Spaces) -> None:
+        """Tells the learner the spaces of this worker's environment; streaming begins."""
+        self._spaces = spaces
+        self._loop.call_soon_threadsafe(self._spaces_known.set)
+
+    def wait(self, condition: Callable[[], bool], timeout_seconds: float) -> bool:
+        """Waits until `condition` holds, which is looked at after every news; False when it did not in time.
+
+        Raises:
+            LearnerRefusedError: the learner wants nothing of this worker.
+        """
+        with self._changed:
+            held = self._changed.wait_for(lambda: self.failure is not None or condition(), timeout_seconds)
+        self.check()
+        return held
+
+    def check(self) -> None:
+        """Raises what ended the client's thread, if anything did.
+
+        Raises:
+            LearnerRefusedError: the learner wants nothing of this worker.
+        """
+        if self.failure is not None:
+            if isinstance(self.failure, LearnerRefusedError):
+                raise self.failure
+            raise RuntimeError("the learner client failed") from self.failure
+
+    def refresh(self) -> None:
+        """Asks for the newest version now; `behaviour` changes when it arrives. For evaluating workers."""
+        self._loop.call_soon_threadsafe(self._fetch_due.set)
+
+    def close(self, flush_seconds: float) -> bool:
+        """Waits for acknowledgements, at most so long, and ends the thread; returns whether all was acknowledged."""
+        flushed = self.failure is None and self._outbox.wait_empty(flush_seconds)
+        if self._thread.is_alive():
+            self._closing = True
+            self._loop.call_soon_threadsafe(self._main.cancel)
+            self._thread.join(flush_seconds + 1.0)
+        return flushed
+
+    # Below, everything runs on the client's thread.
+
+    def _run_loop(self) -> None:
+        self._main = self._loop.create_task(self._serve())
+        self._outbox.on_put = self._wake_sender
+        try:
+            self._loop.run_until_complete(self._main)
+        except asyncio.CancelledError:
+            if not self._closing:
+                raise
+        # Whatever ends this thread belongs to the rollout's thread: `check` raises it there.
+        except BaseException as failure:
+            self._tell(failure=failure)
+        finally:
+            self._outbox.on_put = lambda: None
+            self._loop.close()
+
+    def _wake_sender(self) -> None:
+        """Called from the rollout's thread."""
+        self._loop.call_soon_threadsafe(self._send_due.set)
+
+    def _tell(self, **news: Any) -> None:
+        with self._changed:
+            for name, value in news.items():
+                setattr(self, name, value)
+            self._changed.notify_all()
+
+    async def _serve(self) -> None:
+        options = (*CHANNEL_OPTIONS, *KEEPALIVE_OPTIONS)
+        if self._credentials is None:
+            channel = grpc.aio.insecure_channel(self._config.learner, options=options)
+        else:
+            channel = grpc.aio.secure_channel(self._config.learner, self._credentials, options=options)
+        async with channel:
+            self._stub: Any = pb_grpc.LearnerServiceStub(channel)
+            backoff = Backoff()
+            while True:
+                try:
+                    await self._work(backoff)
+                    reason = "it is stopping"
+                except grpc.aio.AioRpcError as error:
+                    if error.code() not in RETRIED and not self._must_rejoin(error):
+                        raise LearnerRefusedError(
+                            f"learner {self._config.learner}: {error.code().name}: {error.details()}"
+                        ) from error
+                    reason = f"{error.code().name}: {error.details()}"
+                self._tell(connected=False)
+                seconds = backoff.next_seconds()
+                _logger.warning(
+                    "learner %s is away (%s); %d chunks kept; trying again in %.1f s",
+                    self._config.learner,
+                    reason,
+                    len(self._outbox),
+                    seconds,
+                )
+                await asyncio.sleep(seconds)
+
+    def _must_rejoin(self, error: grpc.aio.AioRpcError) -> bool:
+        """Whether the learner merely does not know this session, as after its restart: calls after JoinRun only."""
+        return error.code() is grpc.StatusCode.FAILED_PRECONDITION and self._joined
+
+    async def _work(self, backoff: Backoff) -> None:
+        self._joined = False
+        if self._spaces is None:
+            self._tell(run=await self._join(None))
+            await self._spaces_known.wait()
+        answer = await self._join(self._spaces)
+        graph = decode_graph(answer.graph)
+        self._joined = True
+        self._tell(run=answer)
+        tasks = [
+            asyncio.create_task(self._stream(graph, backoff), name="push"),
+            asyncio.create_task(self._fetch(graph), name="fetch"),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _join(self, spaces: Spaces | None) -> pb.JoinRunResponse:
+        request = pb.JoinRunRequest(
+            protocol_version=PROTOCOL_VERSION,
+            worker_name=self._config.name,
+            session_id=self._session_id,
+            role=join_pb2.ROLE_EVALUATE if self._evaluates else join_pb2.ROLE_COLLECT,
+            spaces=encode_spaces(spaces) if spaces is not None else None,
+        )
+        deadline = JOIN_DEADLINE_SECONDS if spaces is not None else CALL_DEADLINE_SECONDS
+        answer: pb.JoinRunResponse = await self._stub.JoinRun(request, timeout=deadline, metadata=self._metadata)
+        return answer
+
+    async def _fetch(self, graph: PolicyGraph) -> None:
+        """Fetches the newest version whenever one is due."""
+        self._fetch_due.set()
+        while True:
+            await self._fetch_due.wait()
+            self._fetch_due.clear()
+            behaviour = self.behaviour
+            same_graph = behaviour is not None and behaviour.graph.onnx == graph.onnx
+            known = behaviour.policy.version if behaviour is not None and same_graph else 0
+            request = pb.GetPolicyRequest(session_id=self._session_id, known_version=known)
+            answer: pb.GetPolicyResponse = await self._stub.GetPolicy(
+                request, timeout=CALL_DEADLINE_SECONDS, metadata=self._metadata
+            )
+            if answer.HasField("policy"):
+                policy = decode_version(answer.policy)
+                self._tell(behaviour=Behaviour(graph, policy), newest_version=max(self.newest_version, policy.version))
+
+    async def _stream(self, graph: PolicyGraph, backoff: Backoff) -> None:
+        """Pushes chunks until the learner drains or the stream breaks."""
+        call = self._stub.PushTrajectories(metadata=self._metadata)
+        try:
+            await call.write(
+                pb.PushTrajectoriesRequest(
+                    header=pb.StreamHeader(session_id=self._session_id, graph_fingerprint=graph.fingerprint)
+                )
+            )
+            first = await asyncio.wait_for(call.read(), OPEN_DEADLINE_SECONDS)
+            if first is grpc.aio.EOF:
+                return
+            self._resume(first)
+            backoff.reset()
+            _logger.info("streaming to %s from chunk %d", self._config.learner, first.committed_sequence + 1)
+            sender = asyncio.create_task(self._send(call), name="send")
+            try:
+                while True:
+                    answer = await call.read()
+                    if answer is grpc.aio.EOF:
+                        return
+                    self._take(answer)
+                    if answer.drain:
+                        return
+            finally:
+                sender.cancel()
+        except TimeoutError:
+            _logger.warning("no answer to a new stream within %.0f s", OPEN_DEADLINE_SECONDS)
+        finally:
+            call.cancel()
+
+    def _resume(self, answer: pb.PushTrajectoriesResponse) -> None:
+        if answer.committed_sequence < self._outbox.acknowledged_sequence:
+            _logger.warning(
+                "the learner has chunks up to %d of this session, %d were acknowledged: it lost its replay; "
+                "going on as a new session",
+                answer.committed_sequence,
+                self._outbox.acknowledged_sequence,
+            )
+            self._session_id = uuid.uuid4().hex
+            self._outbox.restart()
+            raise grpc.aio.AioRpcError(
+                grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), "the session begins anew"
+            )
+        self._next_sequence = answer.committed_sequence + 1
+        self._send_until = 0
+        self.newest_version = 0
+        self._take(answer)
+
+    def _take(self, answer: pb.PushTrajectoriesResponse) -> None:
+        self._outbox.acknowledge(answer.committed_sequence)
+        self._send_until = answer.committed_sequence + answer.credit
+        if answer.flow_state != self.flow_state:
+            _logger.debug("the learner is %s", status_pb2.FlowState.Name(answer.flow_state)[11:].lower())
+        if answer.newest_policy_version != self.newest_version and not self._evaluates:
+            self._fetch_due.set()
+        self._tell(newest_version=answer.newest_policy_version, flow_state=answer.flow_state, connected=True)
+        self._send_due.set()
+
+    async def _send(self, call: Any) -> None:
+        while True:
+            await self._send_due.wait()
+            self._send_due.clear()
+            while self._next_sequence <= self._send_until:
+                chunk = self._outbox.find(self._next_sequence)
+                if chunk is None:
+                    break
+                await call.write(pb.PushTrajectoriesRequest(chunk=chunk))
+                self._next_sequence += 1

@@ -1,0 +1,36 @@
+"""Settings of a worker: each field is a flag of `python -m worker_service`."""
+
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from distrib_l2r.limits import DEFAULT_PORT
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerConfig:
+    """A worker: whom it works for, and as what. All else comes from the learner."""
+
+    learner: str = f"localhost:{DEFAULT_PORT}"
+    """The learner's HOST:PORT."""
+    role: Literal["collect", "evaluate"] = "collect"
+    """Collect training data, or drive the deterministic policy and report how it does."""
+    name: str = field(default_factory=socket.gethostname)
+    """How the learner's status names this worker; a pod's name is a good one."""
+    env_wrapper: str | None = None
+    """package.module:callable that wraps the environment, Gymnasium environment in and out."""
+    buffer_chunks: int = 16
+    """Most chunks kept until the learner acknowledges them; with it full the worker stops stepping."""
+    tls: bool = False
+    """Use TLS, trusting the system's roots or tls_ca."""
+    tls_ca: Path | None = None
+    """PEM roots that sign the learner's certificate; implies TLS."""
+    tls_certificate: Path | None = None
+    """PEM certificate chain of this worker, for mutual TLS."""
+    tls_key: Path | None = None
+    """PEM private key of tls_certificate."""
+    token_file: Path | None = None
+    """A file with the bearer token that the learner demands."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe messages on standard error."""

@@ -1,0 +1,80 @@
+"""Environments as the wire sees them: made by id, wrapped, and their spaces as named boxes."""
+
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+import gymnasium
+import numpy as np
+
+import worker_service.simulators  # registers the simulators that come with the worker  # noqa: F401
+from distrib_l2r.spaces import Box, Spaces
+from distrib_l2r.tensor import Array
+from distrib_l2r.v1 import join_pb2
+
+Environment: TypeAlias = "gymnasium.Env[Any, Any]"
+EnvironmentWrapper: TypeAlias = Callable[[Environment], Environment]
+
+PLAIN_COLUMN = "observation"
+"""The column of an observation that is not a dictionary."""
+
+
+def make_environment(id: str, arguments: Mapping[str, Any], wrapper: EnvironmentWrapper | None = None) -> Environment:  # noqa: A002
+    """The environment with this Gymnasium id, wrapped.
+
+    Raises:
+        gymnasium.error.Error: the id is unknown here.
+        TypeError: an argument is none of the environment's.
+    """
+    # The checker warns about what `environment_spaces` refuses with a remedy, and costs time at every step.
+    environment = gymnasium.make(id, disable_env_checker=True, **arguments)
+    return wrapper(environment) if wrapper else environment
+
+
+def argument_values(arguments: Iterable[join_pb2.EnvironmentArgument]) -> dict[str, Any]:
+    """Argument messages as keyword arguments."""
+    return {argument.name: getattr(argument, argument.WhichOneof("value") or "string_value") for argument in arguments}
+
+
+def environment_spaces(environment: Environment) -> Spaces:
+    """The environment's spaces.
+
+    Raises:
+        TypeError: an observation is neither a Box nor a Dict of Boxes, or the action is not a Box.
+    """
+    observation = environment.observation_space
+    boxes = observation.spaces if isinstance(observation, gymnasium.spaces.Dict) else {PLAIN_COLUMN: observation}
+    return Spaces(
+        observation={name: _box(space, f"observation {name!r}") for name, space in boxes.items()},
+        action=_box(environment.action_space, "action"),
+    )
+
+
+def observation_columns(observation: Any) -> Mapping[str, Array]:
+    """An observation, plain or a dictionary, by column."""
+    return observation if isinstance(observation, dict) else {PLAIN_COLUMN: observation}
+
+
+def load_wrapper(reference: str) -> EnvironmentWrapper:
+    """The callable that package.module:callable names.
+
+    Raises:
+        ValueError: it names none.
+    """
+    module_name, _, name = reference.partition(":")
+    try:
+        wrapper = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"env wrapper {reference!r} cannot be loaded ({error}); write package.module:callable"
+        ) from error
+    if not callable(wrapper):
+        raise ValueError(f"env wrapper {reference!r} is a {type(wrapper).__name__}; it must be callable")
+    return wrapper  # type: ignore[no-any-return]
+
+
+def _box(space: Any, what: str) -> Box:
+    if not isinstance(space, gymnasium.spaces.Box):
+        raise TypeError(f"{what} is a {type(space).__name__} space; only Box travels: wrap the environment")
+    dtype = np.dtype(space.dtype)
+    return Box(low=space.low.astype(dtype), high=space.high.astype(dtype))

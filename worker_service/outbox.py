@@ -1,0 +1,62 @@
+"""The outbox: chunks that the learner has not acknowledged, in order."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from distrib_l2r.v1 import trajectory_pb2
+
+
+class Outbox:
+    """Bounded; drops nothing. The rollout puts, the client sends and lets go. Thread-safe."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._condition = threading.Condition()
+        self._chunks: deque[trajectory_pb2.TrajectoryChunk] = deque()
+        self._acknowledged_sequence = 0
+        self.on_put: Callable[[], None] = lambda: None
+
+    def put(self, chunk: trajectory_pb2.TrajectoryChunk, timeout_seconds: float) -> bool:
+        """Numbers a chunk and keeps it; False when there was no room within the time."""
+        with self._condition:
+            if not self._condition.wait_for(lambda: len(self._chunks) < self._capacity, timeout_seconds):
+                return False
+            chunk.sequence = self._acknowledged_sequence + len(self._chunks) + 1
+            self._chunks.append(chunk)
+        self.on_put()
+        return True
+
+    def find(self, sequence: int) -> trajectory_pb2.TrajectoryChunk | None:
+        """The chunk with this sequence, if it is here."""
+        with self._condition:
+            index = sequence - self._acknowledged_sequence - 1
+            return self._chunks[index] if 0 <= index < len(self._chunks) else None
+
+    def acknowledge(self, sequence: int) -> None:
+        """Lets go of all chunks up to this sequence."""
+        with self._condition:
+            while self._acknowledged_sequence < sequence and self._chunks:
+                self._chunks.popleft()
+                self._acknowledged_sequence += 1
+            self._condition.notify_all()
+
+    def restart(self) -> None:
+        """Numbers what is here from 1: the learner knows nothing of the session."""
+        with self._condition:
+            self._acknowledged_sequence = 0
+            for sequence, chunk in enumerate(self._chunks, start=1):
+                chunk.sequence = sequence
+
+    def wait_empty(self, timeout_seconds: float) -> bool:
+        """Waits until all is acknowledged; False when it was not in time."""
+        with self._condition:
+            return self._condition.wait_for(lambda: not self._chunks, timeout_seconds)
+
+    @property
+    def acknowledged_sequence(self) -> int:
+        """The highest sequence let go of."""
+        return self._acknowledged_sequence
+
+    def __len__(self) -> int:
+        return len(self._chunks)

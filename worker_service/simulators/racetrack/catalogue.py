@@ -1,0 +1,42 @@
+"""Tracks by name."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from worker_service.simulators.racetrack.circuits import CIRCUITS, circuit
+from worker_service.simulators.racetrack.generator import random_track
+from worker_service.simulators.racetrack.track import Track
+from worker_service.simulators.racetrack.track_csv import read_track
+
+RANDOM_PREFIX = "random:"
+
+
+def find_track(name: str) -> Track:
+    """Build the track that a name stands for.
+
+    Args:
+        name: a shipped circuit, `random:SEED` with a whole number that is not negative, or the
+            path of a `.csv` file (see `track_csv`).
+
+    Raises:
+        ValueError: the name is none of these, or the file is not a valid track.
+        OSError: the file cannot be read.
+    """
+    if name in CIRCUITS:
+        return circuit(name)
+    if name.endswith(".csv"):
+        # Not kept: the file may change.
+        return read_track(Path(name))
+    return _generated(name)
+
+
+@lru_cache(maxsize=64)
+def _generated(name: str) -> Track:
+    seed = name.removeprefix(RANDOM_PREFIX)
+    if not name.startswith(RANDOM_PREFIX) or not (seed.isascii() and seed.isdigit()):
+        shipped = ", ".join(sorted(CIRCUITS))
+        raise ValueError(
+            f"track {name!r} is unknown; it must be one of {shipped}, random:SEED with a whole "
+            "number, or a path that ends in .csv"
+        )
+    return random_track(int(seed))

@@ -1,0 +1,306 @@
+"""The racing car as a Gymnasium environment."""
+
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from worker_service.simulators.racetrack import tracking
+from worker_service.simulators.racetrack.camera import Camera
+from worker_service.simulators.racetrack.car_state import CarState
+from worker_service.simulators.racetrack.catalogue import find_track
+from worker_service.simulators.racetrack.circuits import DEFAULT_CIRCUIT
+from worker_service.simulators.racetrack.laps import Lap, LapClock
+from worker_service.simulators.racetrack.racing_line import reference_lap_seconds
+from worker_service.simulators.racetrack.render import Canvas
+from worker_service.simulators.racetrack.speed_profile import speed_profile
+from worker_service.simulators.racetrack.track import Track
+from worker_service.simulators.racetrack.tracking import Reward
+from worker_service.simulators.racetrack.vehicle import CAR, Vehicle, advance
+
+CONTROL_SECONDS = 0.1
+PHYSICS_SUBSTEPS = 10
+STALL_SECONDS = 3.0
+TRAINING_STEPS = 1000
+# A lap slower than this average is not going to be finished.
+SLOWEST_LAP_METRES_PER_SECOND = 8.0
+# Random starts: at most this share of the grip is in use.
+START_GRIP_SHARE = 0.5
+START_WIDTH_SHARE = 0.6
+START_TURN_RADIANS = 0.1
+
+Observation = NDArray[np.float32] | dict[str, NDArray[Any]]
+STARTS = ("random", "standing")
+
+
+class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
+    """One racing car alone on a closed track, at ten decisions a second.
+
+    Action: float32 [2] in [-1, 1]: steer as a share of the steer limit, left positive; throttle
+    (positive) or braking (negative). Observation: float32 [59], described in `tracking`; with a
+    camera a dict of it as "observation" and "camera", uint8 [H, W, 3].
+
+    Reward: metres of progress along the centre line, less a little for steering change; leaving
+    the track pays no progress and costs in proportion to the speed (see `Reward`).
+
+    An episode is terminated when the car's centre leaves the track, when the car points more
+    than 90 degrees off the track's direction, rolls backwards, or stands for 3 s. It is
+    truncated after `laps` laps or `max_steps` steps.
+
+    `info` of every step has `progress_metres`. The step that completes a lap adds `lap`: number,
+    time_seconds, sector_times_seconds, standing_start, and bound_ratio, the lap time over
+    `reference_lap_seconds`. The step that ends the episode adds `metrics`, floats by name.
+
+    Args:
+        track: a shipped circuit's name, `random:SEED`, or the path of a .csv file.
+        start: "random", somewhere along the track at a plausible speed, offset and heading, or
+            "standing", at rest on the start line; `reset(options={"start": ...})` overrides it
+            for one episode.
+        laps: timed laps after which the episode ends; None for no limit. After a random start
+            the clock starts at the line.
+        max_steps: steps after which the episode ends; None for 1,000 (100 s), or with `laps` as
+            many as those laps take at 8 m/s.
+        render_mode: None, or "rgb_array" for pictures from above, uint8 [600, 800, 3].
+        camera: False, or the width and height in pixels of the front camera's picture.
+        reward: the reward's weights.
+        vehicle: the car's parameters.
+
+    Raises:
+        ValueError: an argument is invalid.
+        OSError: the track's file cannot be read.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": round(1.0 / CONTROL_SECONDS)}
+
+    def __init__(
+        self,
+        *,
+        track: str = DEFAULT_CIRCUIT,
+        start: str = "random",
+        laps: int | None = None,
+        max_steps: int | None = None,
+        render_mode: str | None = None,
+        camera: int | bool = False,
+        reward: Reward | None = None,
+        vehicle: Vehicle | None = None,
+    ) -> None:
+        for name, value in (("laps", laps), ("max_steps", max_steps)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is {value}; it must be at least 1, or None for no limit")
+        if render_mode not in (None, "rgb_array"):
+            raise ValueError(f"render_mode is {render_mode!r}; it must be None or 'rgb_array'")
+        self.track: Track = find_track(track)
+        self.vehicle = vehicle or Vehicle()
+        self.render_mode = render_mode
+        self._start = _valid_start(start)
+        self._laps = laps
+        if max_steps is None:
+            lap_steps = self.track.length_metres / SLOWEST_LAP_METRES_PER_SECOND / CONTROL_SECONDS
+            max_steps = TRAINING_STEPS if laps is None else int((laps + 1) * lap_steps)
+        self._max_steps = max_steps
+
+        # What compiled functions take, made once: looking these up on every step would cost more
+        # than the physics.
+        self._car = np.zeros(1, CAR)
+        self._place = np.zeros(1, tracking.PLACE)
+        self._stations = self.track.stations
+        self._spacing = self.track.spacing_metres
+        self._vehicle_record = self.vehicle.record()
+        self._weights = (reward or Reward()).record()
+        self._clock = LapClock(self.track.length_metres)
+        self._start_speeds = speed_profile(
+            self.track.curvature,
+            np.full(len(self.track.centre_line), self._spacing),
+            self.vehicle,
+            START_GRIP_SHARE,
+        ).speed
+        self._steps = 0
+        self._first_metres = 0.0
+        self._running = False
+
+        self.action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
+        limit = tracking.OBSERVATION_LIMIT
+        vector = spaces.Box(-limit, limit, (tracking.OBSERVATION_ENTRIES,), np.float32)
+        self._camera: Camera | None = None
+        self.observation_space: spaces.Space[Any] = vector
+        if camera is not False:
+            self._camera = Camera(self.track, 96 if camera is True else camera)
+            self.observation_space = spaces.Dict(
+                {"observation": vector, "camera": spaces.Box(0, 255, self._camera.shape, np.uint8)}
+            )
+        self._canvas = Canvas(self.track, self.vehicle) if render_mode == "rgb_array" else None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Put the car on the track.
+
+        Args:
+            seed: of the random starts from now on.
+            options: `start` may be "random" or "standing", for this episode.
+        """
+        super().reset(seed=seed)
+        start = _valid_start((options or {}).get("start", self._start))
+        self._car[0] = 0.0
+        self._place[0] = 0.0
+        if start == "standing":
+            self._put(arc_metres=0.0, offset_metres=0.0, turn_radians=0.0, speed=0.0)
+        else:
+            self._put_at_random()
+        self._first_metres = float(self._place["distance_metres"][0])
+        self._place["next_mark_metres"] = self._clock.restart(standing=start == "standing")
+        self._steps = 0
+        self._running = True
+        if self._canvas is not None:
+            self._canvas.clear()
+            self._canvas.add(self._car)
+        return self._observe(), {}
+
+    def step(self, action: NDArray[np.float32]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Drive for 0.1 s.
+
+        Args:
+            action: float32 [2], clipped to [-1, 1].
+
+        Raises:
+            RuntimeError: there was no `reset` since the environment was made or the episode ended.
+            ValueError: the action is not two numbers.
+        """
+        if not self._running:
+            raise RuntimeError("the episode has not begun or is over; call reset before step")
+        try:
+            steer, acceleration = action.tolist()
+        except (AttributeError, ValueError):
+            raise ValueError(f"action is {action!r}; it must be a NumPy array of two numbers") from None
+        steer = min(max(steer, -1.0), 1.0)
+        acceleration = min(max(acceleration, -1.0), 1.0)
+        advance(self._car, self._vehicle_record, steer, acceleration, CONTROL_SECONDS, PHYSICS_SUBSTEPS)
+        reward, status, progress = tracking.follow(
+            self._car,
+            self._place,
+            self._stations,
+            self._spacing,
+            self._weights,
+            steer,
+            acceleration,
+            CONTROL_SECONDS,
+            STALL_SECONDS,
+        )
+        self._steps += 1
+        if status & tracking.NOT_FINITE:
+            self._running = False
+            raise ValueError(f"action is {action!r}; both numbers must be finite")
+        info: dict[str, Any] = {"progress_metres": progress}
+        if status & tracking.MARK_PASSED and not status & tracking.OFF_TRACK:
+            lap = self._pass_mark(progress)
+            if lap is not None:
+                info["lap"] = self._describe(lap)
+        if self._canvas is not None:
+            self._canvas.add(self._car)
+        terminated = bool(status & tracking.ENDED)
+        truncated = not terminated and (
+            self._steps >= self._max_steps or (self._laps is not None and self._clock.laps >= self._laps)
+        )
+        if terminated or truncated:
+            self._running = False
+            info["metrics"] = self._metrics(status)
+        return self._observe(), reward, terminated, truncated, info
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """Draw the track from above with the car and where it has been: uint8 [600, 800, 3].
+
+        Returns:
+            The picture, or None without a render mode.
+        """
+        if self._canvas is None:
+            return None
+        return self._canvas.draw(
+            f"{self.track.name}   lap {self._clock.laps + 1}   "
+            f"{self._steps * CONTROL_SECONDS:.1f} s   {self.state.speed_metres_per_second * 3.6:.0f} km/h"
+        )
+
+    @property
+    def state(self) -> CarState:
+        """Where the car is and how it moves."""
+        return CarState.from_records(self._car, self._place)
+
+    def _put_at_random(self) -> None:
+        random = self.np_random
+        station = int(random.integers(len(self.track.centre_line)))
+        left, right = self.track.left_width[station], self.track.right_width[station]
+        self._put(
+            arc_metres=station * self._spacing,
+            offset_metres=float(random.uniform(-START_WIDTH_SHARE * right, START_WIDTH_SHARE * left)),
+            turn_radians=float(random.uniform(-START_TURN_RADIANS, START_TURN_RADIANS)),
+            speed=float(random.uniform(0.0, self._start_speeds[station])),
+        )
+
+    def _put(self, *, arc_metres: float, offset_metres: float, turn_radians: float, speed: float) -> None:
+        """Put the car beside a station, rolling along the bend without side slip."""
+        station = self._stations[round(arc_metres / self._spacing)]
+        heading, curvature = station["heading"], station["curvature"]
+        steer = np.arctan(self.vehicle.wheelbase_metres * curvature)
+        limit = self.vehicle.steer_limit_radians
+        car = self._car
+        car["x"] = station["x"] - offset_metres * np.sin(heading)
+        car["y"] = station["y"] + offset_metres * np.cos(heading)
+        car["yaw"] = heading + turn_radians
+        car["vx"] = speed
+        car["yaw_rate"] = speed * curvature
+        car["steer"] = np.clip(steer, -limit, limit)
+        place = self._place
+        place["arc_metres"] = place["distance_metres"] = arc_metres
+        place["offset_metres"] = offset_metres
+        place["heading_error_radians"] = turn_radians
+        place["steer_action"] = car["steer"] / limit
+
+    def _observe(self) -> Observation:
+        vector = np.empty(tracking.OBSERVATION_ENTRIES, np.float32)
+        tracking.observe(
+            self._car,
+            self._place,
+            self._stations,
+            self._spacing,
+            self.vehicle.steer_limit_radians,
+            vector,
+        )
+        if self._camera is None:
+            return vector
+        return {"observation": vector, "camera": self._camera.picture(self._car)}
+
+    def _pass_mark(self, progress_metres: float) -> Lap | None:
+        mark, lap = self._clock.pass_mark(
+            end_seconds=self._steps * CONTROL_SECONDS,
+            step_seconds=CONTROL_SECONDS,
+            end_metres=float(self._place["distance_metres"][0]),
+            step_metres=progress_metres,
+        )
+        self._place["next_mark_metres"] = mark
+        return lap
+
+    def _describe(self, lap: Lap) -> dict[str, Any]:
+        reference = reference_lap_seconds(self.track, self.vehicle)
+        return asdict(lap) | {"bound_ratio": lap.time_seconds / reference}
+
+    def _metrics(self, status: int) -> dict[str, float]:
+        seconds = self._steps * CONTROL_SECONDS
+        place = self._place[0]
+        return {
+            "distance_metres": float(place["distance_metres"]) - self._first_metres,
+            "laps_completed": float(self._clock.laps),
+            "duration_seconds": seconds,
+            "mean_speed_metres_per_second": float(place["path_metres"]) / seconds,
+            "off_track": float(bool(status & tracking.OFF_TRACK)),
+            "spun": float(bool(status & tracking.SPUN)),
+            "reversed": float(bool(status & tracking.REVERSED)),
+            "stalled": float(bool(status & tracking.STALLED)),
+        }
+
+
+def _valid_start(start: str) -> str:
+    if start not in STARTS:
+        raise ValueError(f"start is {start!r}; it must be 'random' or 'standing'")
+    return start
