@@ -117,12 +117,15 @@ def _canonical(model: onnx.ModelProto) -> bytes:
     # Shapes of intermediate values, which onnxruntime infers anew.
     graph.ClearField("value_info")
     names = {value.name: value.name for value in (*graph.input, *graph.output)}
+    prefix = "value_"
+    while any(name.startswith(prefix) for name in names):
+        prefix = "_" + prefix
     for value in (*graph.input, *graph.output):
         value.ClearField("metadata_props")
         for dimension in value.type.tensor_type.shape.dim:
             if dimension.HasField("dim_param"):
                 dimension.dim_param = "batch"
-    _rename(graph, names)
+    _rename(graph, names, prefix)
     used = {name for node in graph.node for name in node.input}
     constants = sorted((tensor for tensor in graph.initializer if tensor.name in used), key=lambda tensor: tensor.name)
     del graph.initializer[:]
@@ -130,7 +133,7 @@ def _canonical(model: onnx.ModelProto) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-def _rename(graph: onnx.GraphProto, names: dict[str, str]) -> None:
+def _rename(graph: onnx.GraphProto, names: dict[str, str], prefix: str) -> None:
     """Numbers values in the order of their use; branches of conditions and loops see the names around them."""
     for node in graph.node:
         for field in ("name", "doc_string", "metadata_props"):
@@ -140,10 +143,10 @@ def _rename(graph: onnx.GraphProto, names: dict[str, str]) -> None:
         node.attribute.extend(attributes)
         for side in (node.input, node.output):
             # The empty name is an optional input left out.
-            side[:] = [name and names.setdefault(name, f"value_{len(names)}") for name in side]
+            side[:] = [name and names.setdefault(name, f"{prefix}{len(names)}") for name in side]
         for attribute in node.attribute:
             for inner in (attribute.g, *attribute.graphs):
-                _rename(inner, names)
+                _rename(inner, names, prefix)
     for tensor in graph.initializer:
         tensor.name = names.get(tensor.name, tensor.name)
         for field in ("doc_string", "metadata_props"):

@@ -84,6 +84,7 @@ class Run:
                 training = Training(policy, self.config, self._tell)
                 training.store.publish(actor_weights(policy.actor), training_step=0)
                 training.store.on_publish = self._tell
+                training.trainer.on_failure = self._tell
                 self.training = training
                 training.trainer.start()
                 _logger.info(

@@ -44,6 +44,8 @@ class Trainer:
         self._publish_period_seconds = publish_period_seconds
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="trainer", daemon=True)
+        self._published_updates = 0
+        self._published_at = self._metrics_at = time.monotonic()
         self.updates = 0
         self.metrics: Mapping[str, float] = {}
         self.failure: BaseException | None = None
@@ -75,22 +77,27 @@ class Trainer:
             self.on_failure()
 
     def _train(self) -> None:
-        published_at = metrics_at = time.monotonic()
         while not self._stopping.is_set():
-            if not self._limiter.await_update(timeout_seconds=STOP_CHECK_SECONDS):
-                continue
-            if self.updates % CALIBRATION_PERIOD_UPDATES == 0:
-                self._calibrate()
-            self._policy.update(self._sampler.sample())
-            self.updates += 1
-            self._limiter.updated()
-            now = time.monotonic()
-            if now - metrics_at >= METRICS_PERIOD_SECONDS:
-                self.metrics = self._policy.metrics()
-                metrics_at = now
-            if now - published_at >= self._publish_period_seconds:
-                self._store.publish(actor_weights(self._policy.actor), training_step=self.updates)
-                published_at = now
+            if self._limiter.await_update(timeout_seconds=STOP_CHECK_SECONDS):
+                if self.updates % CALIBRATION_PERIOD_UPDATES == 0:
+                    self._calibrate()
+                self._policy.update(self._sampler.sample())
+                self.updates += 1
+                self._limiter.updated()
+            # Also while starved: the last updates before the wait should not wait with it.
+            if self.updates > self._published_updates:
+                self._report()
+
+    def _report(self) -> None:
+        """Publishes and reads figures, each when it is due."""
+        now = time.monotonic()
+        if now - self._metrics_at >= METRICS_PERIOD_SECONDS:
+            self.metrics = self._policy.metrics()
+            self._metrics_at = now
+        if now - self._published_at >= self._publish_period_seconds:
+            self._store.publish(actor_weights(self._policy.actor), training_step=self.updates)
+            self._published_updates = self.updates
+            self._published_at = now
 
     def _calibrate(self) -> None:
         observation, discounted_return = self._sampler.discounted_returns(CALIBRATION_ROWS, CALIBRATION_HORIZON_STEPS)

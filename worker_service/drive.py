@@ -40,7 +40,7 @@ class DriveConfig:
     picture: Path | None = None
     """Takes the environment's own picture at the end of the last episode, as PNG."""
     trace: Path | None = None
-    """Takes a line of CSV for each step: time, place, speed, reward; where the environment has a state as the racetrack's."""
+    """Takes a line of CSV for each step: time, place, speed, reward. The racetrack has what that needs."""
     env_wrapper: str | None = None
     """package.module:callable that wraps the environment, where the run's workers had one."""
 
@@ -96,7 +96,7 @@ class TraceFile:
         motion, rate = _motion(environment), environment.metadata.get("render_fps")
         if motion is None or not rate:
             raise DriveError(
-                f"{environment} tells neither where the car is nor its rate, which a trace needs: leave --trace out"
+                f"{environment} does not tell where a car is and how fast, which a trace needs: leave --trace out"
             )
         speed = math.hypot(motion["forward_metres_per_second"], motion["sideways_metres_per_second"])
         self.rows.append(

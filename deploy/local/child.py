@@ -112,14 +112,27 @@ class Child:
 
 
 def stop(children: Sequence[Child], grace_seconds: float) -> list[Child]:
-    """Asks all to end, gives them the same time for it, and kills those that remain; returns the killed."""
+    """Asks all to end, gives them the same time for it, and kills those that remain; returns the killed.
+
+    Raises:
+        JobError: one does not even end by SIGKILL.
+    """
     for child in children:
         child.terminate()
     deadline = time.monotonic() + grace_seconds
     late = [child for child in children if not child.wait(max(0.0, deadline - time.monotonic()))]
-    for child in late:
+    kill(late)
+    return late
+
+
+def kill(children: Sequence[Child]) -> None:
+    """Ends all that still run, at once.
+
+    Raises:
+        JobError: one does not even end by SIGKILL.
+    """
+    for child in children:
         child.kill()
-    for child in late:
+    for child in children:
         if not child.wait(KILL_SECONDS):
             raise JobError(f"{child.name} (process {child.pid}) is alive {KILL_SECONDS:g} s after SIGKILL")
-    return late

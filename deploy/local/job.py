@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from deploy.local.child import Child, stop
+from deploy.local.child import Child, kill, stop
 from deploy.local.config import Config, Programs
 from deploy.local.crew import Crew
 from deploy.local.interrupt import Interrupt
@@ -70,6 +70,8 @@ class Job:
             OSError: a file cannot be written or a child not be started.
         """
         self.config.logs.mkdir(parents=True, exist_ok=True)
+        # One that a killed job left behind would lead to nobody, or to a stranger.
+        self.config.address_file.unlink(missing_ok=True)
         learner = Child("learner", self.programs.learner_command(self.config), self.config.logs / "learner.log")
         try:
             try:
@@ -83,10 +85,10 @@ class Job:
                 self.failure = self.failure or error
         finally:
             # All of them have ended by now, unless an exception came through.
-            for child in [*(self._crew.alive if self._crew else []), learner]:
-                child.kill()
+            kill([*(self._crew.alive if self._crew else []), learner])
             if self._source is not None:
                 self._source.close()
+            self.config.address_file.unlink(missing_ok=True)
 
     @property
     def wall_seconds(self) -> float:
@@ -165,8 +167,8 @@ class Job:
                 )
             if self.wall_seconds > wall_limit_seconds:
                 raise JobError(
-                    f"the job has taken {self.wall_seconds:.0f} s, for {self.status.training_seconds:.0f} s of training; it "
-                    f"may take {wall_limit_seconds:.0f} s in all: see {learner.log}"
+                    f"the job has taken {self.wall_seconds:.0f} s for {self.status.training_seconds:.0f} s of training "
+                    f"and the limit is {wall_limit_seconds:.0f} s: see {learner.log}"
                 )
             time.sleep(TICK_SECONDS)
 

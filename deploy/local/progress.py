@@ -60,8 +60,7 @@ class Moment:
             figures.append(("clean laps", f"{status.laps_clean} of {status.laps_total}"))
         if status.HasField("newest_evaluation"):
             figures.append(("evaluation return", f"{status.newest_evaluation.mean_return:,.1f}"))
-        flow = flow_state_name(status.flow_state)
-        figures.append(("flow", flow if flow == "healthy" else f"{flow}: {status.flow_detail}"))
+        figures.append(("flow", flow_state_name(status.flow_state)))
         if self.restarts:
             figures.append(("workers restarted", f"{self.restarts}"))
         return figures
@@ -117,4 +116,6 @@ def _table(moment: Moment) -> Table:
         table.add_row("workers", f"{moment.workers_alive} alive")
     for name, text in moment.figures():
         table.add_row(name, Text(text))
+    if moment.status is not None:
+        table.add_row("", Text(moment.status.flow_detail, style="dim"))
     return table

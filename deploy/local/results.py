@@ -39,7 +39,7 @@ def judge(job: Job) -> Verdict:
         return Verdict(exit_status=1, reason=job.failure.sentence)
     if job.interrupt.received is not None:
         name = job.interrupt.received.name
-        return Verdict(exit_status=job.interrupt.exit_status, reason=f"{name} came after {trained} of training")
+        return Verdict(exit_status=job.interrupt.exit_status, reason=f"interrupted by {name} after {trained} of training")
     if races(config, status) and status.laps_clean == 0:
         return Verdict(
             exit_status=1,
@@ -70,7 +70,7 @@ def conclude(job: Job, progress: Progress) -> Summary:
     try:
         _draw_learning_curve(config, status, reference)
         if kept:
-            trace_file = config.run_dir / "best_lap.csv" if track else None
+            trace_file = config.run_dir / "trace.csv" if track else None
             replayed = replay(best, config.logs / "replay.log", trace_file)
             if track is not None:
                 _draw_racing_line(config.run_dir / "racing_line.png", track, replayed, status, reference)

@@ -50,8 +50,10 @@ class Sampler:
         self._ring = ring
         self._discount = sampling.discount
         self._generator = np.random.Generator(np.random.PCG64(seed))
-        # Row i of the walk is where each transition is after i steps.
+        # Where each transition is before the first step, after one, ...; row 0 is where it is after the last, so that
+        # one take copies both observations.
         self._walk = np.empty((steps + 1, size), np.int64)
+        self._paths = list(pairwise([*self._walk[1:], self._walk[0]]))
         self._rewards = np.empty((steps, size), np.float32)
         self._endings = np.empty((steps, size), np.uint8)
         self._discounts = np.empty((steps, size), np.float32)
@@ -59,14 +61,16 @@ class Sampler:
         self._discount_of_ending = np.full(max(Ending) + 1, sampling.discount, np.float32)
         self._discount_of_ending[DEAD] = 1
         self._discount_of_ending[Ending.TERMINATED] = 0
+        self._observation = _buffers(ring.observation, (2, size))
+        self._privileged = _buffers(ring.privileged, (2, size))
         self._batch = Batch(
-            observation=_buffers(ring.observation, size),
-            privileged=_buffers(ring.privileged, size),
-            action=_buffer(ring.action, size),
+            observation={name: pair[1] for name, pair in self._observation.items()},
+            privileged={name: pair[1] for name, pair in self._privileged.items()},
+            action=_buffer(ring.action, (size,)),
             n_step_return=np.empty(size, np.float32),
             bootstrap_discount=np.empty(size, np.float32),
-            next_observation=_buffers(ring.observation, size),
-            next_privileged=_buffers(ring.privileged, size),
+            next_observation={name: pair[0] for name, pair in self._observation.items()},
+            next_privileged={name: pair[0] for name, pair in self._privileged.items()},
         )
 
     def sample(self) -> Batch:
@@ -76,7 +80,7 @@ class Sampler:
             RuntimeError: the ring is empty.
         """
         with self._ring.lock:
-            return self._gather(self._draw(len(self._walk[0])))
+            return self._gather(self._draw(self._walk.shape[1]))
 
     def gather(self, rows: Rows) -> Batch:
         """The transitions at given rows; the next call overwrites it.
@@ -107,25 +111,23 @@ class Sampler:
             RuntimeError: the ring is empty.
         """
         ring = self._ring
-        returns = np.zeros(count, np.float64)
         with ring.lock:
             rows = self._draw(count)
             observation = {name: np.take(column, rows, axis=0) for name, column in ring.observation.items()}
+            returns, rows = self._sum(rows, 0, min(_STRIDE, horizon))
             written = ring.written
-        drawn = np.arange(count)
+        walking = np.arange(count)
         # The lock is let go every few steps: the walk is long, and chunks must not wait for it.
-        for start in range(0, horizon, _STRIDE):
+        for start in range(_STRIDE, horizon, _STRIDE):
             with ring.lock:
                 # What was added meanwhile may have overwritten rows ahead; those walks end as if unfinished.
                 intact = (rows - written) % ring.capacity >= ring.written - written
                 going = intact & (ring.ending[rows] != DEAD)
-                drawn, rows, written = drawn[going], rows[going], ring.written
-                partial = np.zeros(len(rows), np.float64)
-                for step in range(start, min(start + _STRIDE, horizon)):
-                    partial += self._discount**step * ring.reward[rows]
-                    rows = ring.successor[rows]
-            returns[drawn] += partial
-            if not len(drawn):
+                walking, rows = walking[going], rows[going]
+                partial, rows = self._sum(rows, start, min(start + _STRIDE, horizon))
+                written = ring.written
+            returns[walking] += partial
+            if not len(walking):
                 break
         return observation, returns.astype(np.float32)
 
@@ -152,32 +154,36 @@ class Sampler:
             drawn = np.concatenate((drawn, accepted)) if len(drawn) else accepted
         return drawn[:count]
 
+    def _sum(self, rows: Rows, start: int, stop: int) -> tuple[npt.NDArray[np.float64], Rows]:
+        """What steps `start` to `stop` of walks add to their returns, and the rows they reach."""
+        total = np.zeros(len(rows), np.float64)
+        for step in range(start, stop):
+            total += self._discount**step * self._ring.reward[rows]
+            rows = self._ring.successor[rows]
+        return total, rows
+
     def _gather(self, rows: Rows) -> Batch:
         ring, batch, walk = self._ring, self._batch, self._walk
-        walk[0] = rows
-        for here, there in pairwise(walk):
+        # mode="clip" lets take write into `out` without a buffer between; no row is ever out of range.
+        walk[1] = rows
+        for here, there in self._paths:
             ring.successor.take(here, out=there, mode="clip")
         # Tails add reward 0 and a factor 1, so that walks which rest there need no mask.
-        ring.reward.take(walk[:-1], out=self._rewards, mode="clip")
-        ring.ending.take(walk[:-1], out=self._endings, mode="clip")
+        ring.reward.take(walk[1:], out=self._rewards, mode="clip")
         np.dot(self._weights, self._rewards, out=batch.n_step_return)
+        ring.ending.take(walk[1:], out=self._endings, mode="clip")
         self._discount_of_ending.take(self._endings, out=self._discounts, mode="clip")
         np.multiply.reduce(self._discounts, axis=0, out=batch.bootstrap_discount)
         ring.action.take(rows, axis=0, out=batch.action, mode="clip")
-        for columns, now, after in (
-            (ring.observation, batch.observation, batch.next_observation),
-            (ring.privileged, batch.privileged, batch.next_privileged),
-        ):
+        for columns, pairs in ((ring.observation, self._observation), (ring.privileged, self._privileged)):
             for name, column in columns.items():
-                # mode="clip" lets take write into `out` without a buffer between.
-                column.take(rows, axis=0, out=now[name], mode="clip")
-                column.take(walk[-1], axis=0, out=after[name], mode="clip")
+                column.take(walk[:2], axis=0, out=pairs[name], mode="clip")
         return batch
 
 
-def _buffer(column: Array, size: int) -> Array:
-    return np.empty((size, *column.shape[1:]), column.dtype)
+def _buffer(column: Array, size: tuple[int, ...]) -> Array:
+    return np.empty((*size, *column.shape[1:]), column.dtype)
 
 
-def _buffers(columns: Mapping[str, Array], size: int) -> dict[str, Array]:
+def _buffers(columns: Mapping[str, Array], size: tuple[int, ...]) -> dict[str, Array]:
     return {name: _buffer(column, size) for name, column in columns.items()}

@@ -11,7 +11,7 @@ from learner_service.replay.flow import Flow, FlowState
 UNLIMITED: Final = 2**62
 """The allowance where nothing holds workers back."""
 
-SLACK_UPDATES: Final = 64
+SLACK_UPDATES: Final = 128
 """Workers may run ahead of the minimum by what this many updates entitle them to, or more; see SamplesPerInsert."""
 
 RECOVERY_SECONDS: Final = 1.0
@@ -81,6 +81,7 @@ class SamplesPerInsert:
         self._inserted = 0
         self._updates = 0
         self._closed = False
+        self._could_update = False
         self._state = FlowState.STARVED
         self._changed_at = self._starved_at = clock()
 
@@ -186,8 +187,10 @@ class SamplesPerInsert:
         """Brings the state up to date; whether it changed."""
         now = self._clock()
         may_update = self._may_update()
-        if not may_update:
+        # Not free at the last look: it waited until now.
+        if not (may_update and self._could_update):
             self._starved_at = now
+        self._could_update = may_update
         if self._throttles():
             state = FlowState.THROTTLED
         elif not may_update or (self._state is FlowState.STARVED and now - self._starved_at < RECOVERY_SECONDS):
@@ -213,4 +216,4 @@ class SamplesPerInsert:
                 f"workers wait: {ratio} is at its minimum {self._minimum:.1f}, {self._lead():.0f} transitions ahead "
                 f"of a slack of {self._slack}; fewer workers would do"
             )
-        return f"neither side waits: {ratio} is between {self._minimum:.1f} and {self._maximum:.1f}"
+        return f"neither side waits: {ratio}, minimum {self._minimum:.1f}, maximum {self._maximum:.1f}"

@@ -38,11 +38,17 @@ class Actor(nn.Module):
             layer_norm=config.layer_norm,
             activation=ACTIVATIONS[config.activation],
         )
-        # Not persistent: bounds belong to the architecture, they are no weights.
+        low = torch.tensor(spaces.action.low.reshape(-1))
+        high = torch.tensor(spaces.action.high.reshape(-1))
         self.low: Tensor
         self.high: Tensor
-        self.register_buffer("low", torch.tensor(spaces.action.low.reshape(-1)), persistent=False)
-        self.register_buffer("high", torch.tensor(spaces.action.high.reshape(-1)), persistent=False)
+        self.centre: Tensor
+        self.reach: Tensor
+        # Halves first: the sum of two large bounds may be infinite. Not persistent: bounds belong to the architecture,
+        # they are no weights.
+        bounds = {"low": low, "high": high, "centre": low / 2 + high / 2, "reach": high / 2 - low / 2}
+        for name, bound in bounds.items():
+            self.register_buffer(name, bound, persistent=False)
 
     def forward(self, observation: Mapping[str, Tensor], noise: Tensor) -> Tensor:
         """Actions [batch, ...] within the action space, in its dtype.
@@ -75,12 +81,10 @@ class Actor(nn.Module):
 
     def stretch(self, unit_action: Tensor) -> Tensor:
         """Actions [batch, ...] of the space, of actions in [-1, 1] [batch, action size]."""
-        low, high = self.low, self.high
-        action = 0.5 * (low + high) + 0.5 * (high - low) * unit_action.to(low.dtype)
+        action = self.centre + self.reach * unit_action.to(self.low.dtype)
         # Rounding must not carry an action past its bound: the learner refuses it.
-        return torch.unflatten(action.clamp(low, high), 1, self.action_shape)
+        return torch.unflatten(action.clamp(self.low, self.high), 1, self.action_shape)
 
     def shrink(self, action: Tensor) -> Tensor:
         """The inverse of `stretch`, float32 [batch, action size]."""
-        low, high = self.low, self.high
-        return ((action.flatten(1) - 0.5 * (low + high)) / (0.5 * (high - low))).float()
+        return ((action.flatten(1) - self.centre) / self.reach).float()

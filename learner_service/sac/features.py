@@ -1,5 +1,6 @@
 """Observation columns as one row of numbers for a network."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,7 +36,7 @@ class Features(nn.Module):
 
     def forward(self, columns: Mapping[str, Tensor]) -> Tensor:
         """Float32 [batch, size] of columns [batch, ...]."""
-        flat = [columns[name].flatten(1).float() for name in self.names]
+        flat = [_rows(columns[name]).float() for name in self.names]
         rows = flat[0] if len(flat) == 1 else torch.cat(flat, 1)
         if not self.normalise:
             return rows
@@ -47,6 +48,13 @@ class Features(nn.Module):
         if self.normalise:
             self.mean.copy_(torch.from_numpy(statistics.mean))
             self.inverse_deviation.copy_(torch.from_numpy(1 / statistics.deviation))
+
+
+def _rows(column: Tensor) -> Tensor:
+    """[batch, numbers] of [batch, ...]; where that is so already, the exported graph is spared a node."""
+    if column.dim() == 2:
+        return column
+    return column.reshape(-1, math.prod(column.shape[1:]))
 
 
 class RunningStatistics:

@@ -235,8 +235,8 @@ class Learning:
         begun = time.process_time()
         while (
             inserted >= settings.min_transitions
-            and self.updates * settings.sac.batch_size < (inserted - settings.min_transitions + 1)
-            * settings.samples_per_insert
+            and self.updates * settings.sac.batch_size
+            < (inserted - settings.min_transitions + 1) * settings.samples_per_insert
         ):
             if self.updates % CALIBRATION_PERIOD_UPDATES == 0:
                 self.sac.calibrate(*self.sampler.discounted_returns(CALIBRATION_ROWS, CALIBRATION_HORIZON_STEPS))

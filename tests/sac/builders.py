@@ -24,7 +24,11 @@ def plain_spaces(observation: int = 3, action: int = 2) -> Spaces:
 
 def camera_spaces() -> Spaces:
     return Spaces(
-        observation={"camera": box(4, 5, 3, low=0, high=255, dtype="uint8"), "speed": box(2), "lap": box(dtype="int64")},
+        observation={
+            "camera": box(4, 5, 3, low=0, high=255, dtype="uint8"),
+            "speed": box(2),
+            "lap": box(low=0, high=9, dtype="int64"),
+        },
         action=Box(low=np.array([-0.1, 0.0]), high=np.array([0.3, 2.0])),
         privileged={"grip": box(4, dtype="float64")},
     )

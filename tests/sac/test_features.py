@@ -22,7 +22,9 @@ def test_columns_of_any_dtype_become_one_row_in_the_run_s_order() -> None:
 
 def test_booleans_and_numbers_without_dimensions_are_features_too() -> None:
     boxes = {"wet": box(dtype="bool", low=0, high=1), "fuel": box(dtype="float16")}
-    rows = Features(boxes, normalise=False)({"wet": torch.tensor([True, False]), "fuel": torch.tensor([0.5, 1.5]).half()})
+    rows = Features(boxes, normalise=False)(
+        {"wet": torch.tensor([True, False]), "fuel": torch.tensor([0.5, 1.5]).half()}
+    )
     assert rows.tolist() == [[1.0, 0.5], [0.0, 1.5]]
 
 

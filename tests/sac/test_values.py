@@ -114,4 +114,6 @@ def test_terminal_rows_do_not_bootstrap(kind: str) -> None:
     reward, nothing = torch.full((BATCH,), 1.5), torch.zeros(BATCH)
     target = values.target(random_outputs(values.outputs, 1), reward, nothing, torch.full((BATCH,), 1e3))
     outputs = target.clamp_min(1e-30).log() if kind == "categorical" else target.reshape(BATCH, -1)
-    assert values.mean(outputs.expand(2, *outputs.shape)).flatten().tolist() == pytest.approx([1.5] * 2 * BATCH, abs=1e-3)
+    assert values.mean(outputs.expand(2, *outputs.shape)).flatten().tolist() == pytest.approx(
+        [1.5] * 2 * BATCH, abs=1e-3
+    )

@@ -118,7 +118,7 @@ def _map_nearest(line: NDArray[np.float64], origin: NDArray[np.float64], nearest
 
 
 @kernel
-def _draw(  # noqa: PLR0917  # compiled functions take arguments by position
+def _draw(
     car: NDArray[Any],
     forward: NDArray[np.float64],
     left: NDArray[np.float64],

@@ -32,9 +32,16 @@ class CarState:
     @classmethod
     def from_records(cls, car: NDArray[Any], place: NDArray[Any]) -> "CarState":
         """Read the state from structured arrays [1] of `vehicle.CAR` and `tracking.PLACE`."""
+        x, y, yaw, vx, vy, yaw_rate, steer = car[0].item()
         at = place[0]
         return cls(
-            *car[0].item(),
+            x_metres=x,
+            y_metres=y,
+            yaw_radians=yaw,
+            forward_metres_per_second=vx,
+            sideways_metres_per_second=vy,
+            yaw_rate_radians_per_second=yaw_rate,
+            steer_radians=steer,
             arc_metres=float(at["arc_metres"]),
             distance_metres=float(at["distance_metres"]),
             offset_metres=float(at["offset_metres"]),

@@ -1,6 +1,6 @@
 """A driver without learning: pure pursuit of a racing line at the speeds of its profile."""
 
-from math import asin, atan2, hypot, sin, tan
+from math import asin, atan2, exp, hypot, sin, tan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,9 @@ from worker_service.simulators.racetrack.vehicle import (
 # The point pursued lies this far ahead: a length plus a time times the speed.
 PURSUIT_METRES = 4.0
 PURSUIT_SECONDS = 0.3
-# Far off the line, aim farther: so many times the distance to it.
-PURSUIT_ERRORS = 5.0
+# The distance to the line falls by a factor e over a length plus a time times the speed.
+MERGE_METRES = 8.0
+MERGE_SECONDS = 0.6
 # A command takes about one control interval to act.
 DELAY_SECONDS = 0.1
 # Speed errors are to decay at this rate.
@@ -51,22 +52,29 @@ class Driver:
     ) -> None:
         self._vehicle = vehicle or Vehicle()
         line, profile = racing_profile(track, self._vehicle, margin_metres, grip_share)
-        points = np.vstack([line.points, line.points[:1]])
-        self._x, self._y = np.ascontiguousarray(points.T)
+        # The line's points lie beside evenly spaced stations of the centre line.
+        stride = round(len(track.centre_line) / len(line.points))
+        left = track.normal[::stride]
+        offset = ((line.points - track.centre_line[::stride]) * left).sum(axis=1)
+        closed = np.column_stack([line.points, left, offset])
+        closed = np.vstack([closed, closed[:1]])
+        self._x, self._y, self._left_x, self._left_y, self._offset = np.ascontiguousarray(closed.T)
         self._speed = np.append(profile.speed, profile.speed[0])
         self._acceleration = np.append(profile.acceleration, profile.acceleration[0])
         self._arc = np.concatenate([[0.0], np.cumsum(line.steps)])
-        # The line's points lie beside evenly spaced stations of the centre line.
-        self._centre_arc = np.linspace(0.0, track.length_metres, len(points))
+        self._centre_arc = np.linspace(0.0, track.length_metres, len(closed))
 
     def act(self, state: CarState) -> NDArray[np.float32]:
         """Choose the action in a state: float32 [2] in [-1, 1]."""
         speed = state.speed_metres_per_second
         here = float(np.interp(state.arc_metres, self._centre_arc, self._arc))
-        error = hypot(self._at(here, self._x) - state.x_metres, self._at(here, self._y) - state.y_metres)
-        ahead = here + max(PURSUIT_METRES + PURSUIT_SECONDS * speed, PURSUIT_ERRORS * error)
-        away_x = self._at(ahead, self._x) - state.x_metres
-        away_y = self._at(ahead, self._y) - state.y_metres
+        reach = PURSUIT_METRES + PURSUIT_SECONDS * speed
+        ahead = here + reach
+        # Merge with the line: what is left of the distance to it falls off along the way.
+        merge = MERGE_METRES + MERGE_SECONDS * speed
+        apart = (state.offset_metres - self._at(here, self._offset)) * exp(-reach / merge)
+        away_x = self._at(ahead, self._x) + apart * self._at(ahead, self._left_x) - state.x_metres
+        away_y = self._at(ahead, self._y) + apart * self._at(ahead, self._left_y) - state.y_metres
         course = state.yaw_radians
         if speed > 1.0:
             course += atan2(state.sideways_metres_per_second, state.forward_metres_per_second)

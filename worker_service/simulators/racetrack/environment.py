@@ -1,7 +1,7 @@
 """The racing car as a Gymnasium environment."""
 
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -16,7 +16,7 @@ from worker_service.simulators.racetrack.circuits import DEFAULT_CIRCUIT
 from worker_service.simulators.racetrack.laps import Lap, LapClock
 from worker_service.simulators.racetrack.racing_line import reference_lap_seconds
 from worker_service.simulators.racetrack.render import Canvas
-from worker_service.simulators.racetrack.speed_profile import speed_profile
+from worker_service.simulators.racetrack.starts import STARTS, Starts
 from worker_service.simulators.racetrack.track import Track
 from worker_service.simulators.racetrack.tracking import Reward
 from worker_service.simulators.racetrack.vehicle import CAR, Vehicle, advance
@@ -27,13 +27,8 @@ STALL_SECONDS = 3.0
 TRAINING_STEPS = 1000
 # A lap slower than this average is not going to be finished.
 SLOWEST_LAP_METRES_PER_SECOND = 8.0
-# Random starts: at most this share of the grip is in use.
-START_GRIP_SHARE = 0.5
-START_WIDTH_SHARE = 0.6
-START_TURN_RADIANS = 0.1
 
 Observation = NDArray[np.float32] | dict[str, NDArray[Any]]
-STARTS = ("random", "standing")
 
 
 class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
@@ -55,7 +50,8 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
     `reference_lap_seconds`. The step that ends the episode adds `metrics`, floats by name.
 
     Args:
-        track: a shipped circuit's name, `random:SEED`, or the path of a .csv file.
+        track: a shipped circuit's name, `random:SEED`, the path of a .csv file, or a
+            `Track`.
         start: "random", somewhere along the track at a plausible speed, offset and heading, or
             "standing", at rest on the start line; `reset(options={"start": ...})` overrides it
             for one episode.
@@ -73,12 +69,12 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
         OSError: the track's file cannot be read.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": round(1.0 / CONTROL_SECONDS)}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": round(1.0 / CONTROL_SECONDS)}  # noqa: RUF012  # as Env does
 
     def __init__(
         self,
         *,
-        track: str = DEFAULT_CIRCUIT,
+        track: str | Track = DEFAULT_CIRCUIT,
         start: str = "random",
         laps: int | None = None,
         max_steps: int | None = None,
@@ -92,7 +88,7 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
                 raise ValueError(f"{name} is {value}; it must be at least 1, or None for no limit")
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode is {render_mode!r}; it must be None or 'rgb_array'")
-        self.track: Track = find_track(track)
+        self.track = track if isinstance(track, Track) else find_track(track)
         self.vehicle = vehicle or Vehicle()
         self.render_mode = render_mode
         self._start = _valid_start(start)
@@ -111,12 +107,7 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
         self._vehicle_record = self.vehicle.record()
         self._weights = (reward or Reward()).record()
         self._clock = LapClock(self.track.length_metres)
-        self._start_speeds = speed_profile(
-            self.track.curvature,
-            np.full(len(self.track.centre_line), self._spacing),
-            self.vehicle,
-            START_GRIP_SHARE,
-        ).speed
+        self._starts = Starts(self.track, self.vehicle)
         self._steps = 0
         self._first_metres = 0.0
         self._running = False
@@ -144,12 +135,10 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
         """
         super().reset(seed=seed)
         start = _valid_start((options or {}).get("start", self._start))
-        self._car[0] = 0.0
-        self._place[0] = 0.0
         if start == "standing":
-            self._put(arc_metres=0.0, offset_metres=0.0, turn_radians=0.0, speed=0.0)
+            self._starts.standing(self._car, self._place)
         else:
-            self._put_at_random()
+            self._starts.random(self._car, self._place, self.np_random)
         self._first_metres = float(self._place["distance_metres"][0])
         self._place["next_mark_metres"] = self._clock.restart(standing=start == "standing")
         self._steps = 0
@@ -157,7 +146,7 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
         if self._canvas is not None:
             self._canvas.clear()
             self._canvas.add(self._car)
-        return self._observe(), {}
+        return self._observation(), {}
 
     def step(self, action: NDArray[np.float32]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Drive for 0.1 s.
@@ -173,10 +162,10 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
             raise RuntimeError("the episode has not begun or is over; call reset before step")
         try:
             steer, acceleration = action.tolist()
-        except (AttributeError, ValueError):
+            steer = float(min(max(steer, -1.0), 1.0))
+            acceleration = float(min(max(acceleration, -1.0), 1.0))
+        except (AttributeError, TypeError, ValueError):
             raise ValueError(f"action is {action!r}; it must be a NumPy array of two numbers") from None
-        steer = min(max(steer, -1.0), 1.0)
-        acceleration = min(max(acceleration, -1.0), 1.0)
         advance(self._car, self._vehicle_record, steer, acceleration, CONTROL_SECONDS, PHYSICS_SUBSTEPS)
         reward, status, progress = tracking.follow(
             self._car,
@@ -207,7 +196,7 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
         if terminated or truncated:
             self._running = False
             info["metrics"] = self._metrics(status)
-        return self._observe(), reward, terminated, truncated, info
+        return self._observation(), reward, terminated, truncated, info
 
     def render(self) -> NDArray[np.uint8] | None:
         """Draw the track from above with the car and where it has been: uint8 [600, 800, 3].
@@ -227,37 +216,7 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
         """Where the car is and how it moves."""
         return CarState.from_records(self._car, self._place)
 
-    def _put_at_random(self) -> None:
-        random = self.np_random
-        station = int(random.integers(len(self.track.centre_line)))
-        left, right = self.track.left_width[station], self.track.right_width[station]
-        self._put(
-            arc_metres=station * self._spacing,
-            offset_metres=float(random.uniform(-START_WIDTH_SHARE * right, START_WIDTH_SHARE * left)),
-            turn_radians=float(random.uniform(-START_TURN_RADIANS, START_TURN_RADIANS)),
-            speed=float(random.uniform(0.0, self._start_speeds[station])),
-        )
-
-    def _put(self, *, arc_metres: float, offset_metres: float, turn_radians: float, speed: float) -> None:
-        """Put the car beside a station, rolling along the bend without side slip."""
-        station = self._stations[round(arc_metres / self._spacing)]
-        heading, curvature = station["heading"], station["curvature"]
-        steer = np.arctan(self.vehicle.wheelbase_metres * curvature)
-        limit = self.vehicle.steer_limit_radians
-        car = self._car
-        car["x"] = station["x"] - offset_metres * np.sin(heading)
-        car["y"] = station["y"] + offset_metres * np.cos(heading)
-        car["yaw"] = heading + turn_radians
-        car["vx"] = speed
-        car["yaw_rate"] = speed * curvature
-        car["steer"] = np.clip(steer, -limit, limit)
-        place = self._place
-        place["arc_metres"] = place["distance_metres"] = arc_metres
-        place["offset_metres"] = offset_metres
-        place["heading_error_radians"] = turn_radians
-        place["steer_action"] = car["steer"] / limit
-
-    def _observe(self) -> Observation:
+    def _observation(self) -> Observation:
         vector = np.empty(tracking.OBSERVATION_ENTRIES, np.float32)
         tracking.observe(
             self._car,

@@ -41,7 +41,7 @@ def check_track(track: "Track") -> None:
             "evenly spaced: build the track with Track.from_points"
         )
     if not np.isclose(abs(track.turn_radians), 2.0 * np.pi, atol=1e-6):
-        turns = track.turn_radians / (2.0 * np.pi)
+        turns = abs(track.turn_radians) / (2.0 * np.pi)
         raise ValueError(
             f"{what} turns {turns:.2f} times in a lap; a closed track that does not cross itself turns exactly once"
         )

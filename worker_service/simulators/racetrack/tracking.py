@@ -129,19 +129,7 @@ def _project(
 
 
 @kernel
-def locate(car: NDArray[Any], place: NDArray[Any], stations: NDArray[Any], spacing: float, guess: float) -> None:
-    """Set the place of a car that was just put near arc length `guess` [m]."""
-    c = car[0]
-    p = place[0]
-    arc, offset, heading, _, _ = _project(c.x, c.y, guess, stations, spacing)
-    p.arc_metres = arc
-    p.offset_metres = offset
-    turn = c.yaw - heading
-    p.heading_error_radians = turn - 2.0 * pi * np.floor((turn + pi) / (2.0 * pi))
-
-
-@kernel
-def observe(  # noqa: PLR0917  # compiled functions take arguments by position
+def observe(
     car: NDArray[Any],
     place: NDArray[Any],
     stations: NDArray[Any],
@@ -208,7 +196,7 @@ def observe(  # noqa: PLR0917  # compiled functions take arguments by position
 
 
 @kernel
-def follow(  # noqa: PLR0917  # compiled functions take arguments by position
+def follow(
     car: NDArray[Any],
     place: NDArray[Any],
     stations: NDArray[Any],

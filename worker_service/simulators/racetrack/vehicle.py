@@ -210,7 +210,7 @@ def _moved(state: State, slope: State, seconds: float) -> State:
 
 
 @kernel
-def advance(  # noqa: PLR0917  # compiled functions take arguments by position
+def advance(
     car: NDArray[Any],
     vehicle: NDArray[Any],
     steer_action: float,

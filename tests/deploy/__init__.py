@@ -1,0 +1,1 @@
+"""Tests of the local launcher and of driving a saved policy."""

@@ -1,0 +1,55 @@
+import pytest
+
+from tests.racetrack.builders import drive, make
+from worker_service.simulators.racetrack.circuits import CIRCUITS
+from worker_service.simulators.racetrack.driver import Driver
+
+# The flying lap in seconds, and its ratio to the reference.
+LAPS = {
+    "kestrel": (33.29, 1.203),
+    "larkfield": (50.95, 1.140),
+    "northmoor": (69.71, 1.110),
+    "thornwood": (45.80, 1.186),
+}
+
+
+def test_every_circuit_has_a_lap_to_compare_with() -> None:
+    assert LAPS.keys() == CIRCUITS.keys()
+
+
+@pytest.mark.parametrize("name", CIRCUITS)
+def test_driver_laps_cleanly_from_a_standing_start(name: str) -> None:
+    environment = make(track=name, start="standing", laps=2)
+    environment.reset(seed=0)
+    result = drive(environment, Driver(environment.track).act)
+    assert not result.terminated
+    assert result.metrics["laps_completed"] == 2.0
+    standing, flying = result.laps
+    seconds, ratio = LAPS[name]
+    assert (standing["standing_start"], flying["standing_start"]) == (True, False)
+    assert (standing["number"], flying["number"]) == (1, 2)
+    assert flying["time_seconds"] == pytest.approx(seconds, abs=0.2)
+    assert flying["bound_ratio"] == pytest.approx(ratio, abs=0.005)
+    assert standing["time_seconds"] > flying["time_seconds"] + 1.0
+    for lap in result.laps:
+        assert sum(lap["sector_times_seconds"]) == pytest.approx(lap["time_seconds"], abs=1e-9)
+
+
+def test_flying_laps_of_the_same_driver_take_the_same_time() -> None:
+    environment = make(track="thornwood", start="standing", laps=4)
+    environment.reset(seed=0)
+    result = drive(environment, Driver(environment.track).act)
+    times = [lap["time_seconds"] for lap in result.laps[1:]]
+    assert max(times) - min(times) < 0.05, "differs by less than a control step, so the line is interpolated"
+    total = sum(lap["time_seconds"] for lap in result.laps)
+    assert 0.0 <= result.metrics["duration_seconds"] - total < 0.1 + 1e-9
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_driver_laps_random_tracks(seed: int) -> None:
+    environment = make(track=f"random:{seed}", laps=1)
+    environment.reset(seed=seed)
+    result = drive(environment, Driver(environment.track).act)
+    assert not result.terminated
+    assert 1.0 < result.laps[0]["bound_ratio"] < 1.3
+    assert not result.laps[0]["standing_start"]
