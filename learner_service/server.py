@@ -22,6 +22,13 @@ from learner_service.status import Rates, run_status
 _logger = logging.getLogger(__name__)
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["LearnerService"].full_name
+SERVER_OPTIONS = (
+    # Without this a second learner on the port would start, and each would get some of the workers.
+    ("grpc.so_reuseport", 0),
+    # Workers ping every 10 s to notice a cut link.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
 START_DEADLINE_SECONDS = 30.0
 STATUS_DEADLINE_SECONDS = 5.0
 DRAIN_DEADLINE_SECONDS = 2.0
@@ -75,7 +82,7 @@ class LearnerServer:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        server = grpc.aio.server(interceptors=interceptors(self._config), options=CHANNEL_OPTIONS)
+        server = grpc.aio.server(interceptors=interceptors(self._config), options=(*CHANNEL_OPTIONS, *SERVER_OPTIONS))
         servicer = LearnerServicer(self._run, self._rates)
         _add_learner_service(servicer, server)
         self._health = health.aio.HealthServicer()

@@ -183,7 +183,10 @@ class LearnerServicer:
         if sequence > session.committed_sequence + 1:
             rule = f"the session's next is {session.committed_sequence + 1}: resend from there"
             refuse("chunk.sequence", sequence, rule)
-        self._run.commit(session, decode_chunk(request.chunk, training.spaces))
+        chunk = decode_chunk(request.chunk, training.spaces)
+        if chunk.length >= training.ring.capacity:
+            refuse("chunk.reward", f"{chunk.length} steps", f"replay holds {training.ring.capacity} rows")
+        self._run.commit(session, chunk)
 
     async def _write(self, session: Session, stream: Stream, reader: "asyncio.Task[None]", context: Context) -> None:
         while True:

@@ -17,8 +17,11 @@ RUN_FILES: Final = ("logs", "progress.jsonl", "evaluations.jsonl", "summary.json
 """Any of these makes a folder the folder of a run."""
 
 
-class ConfigError(ValueError):
-    """An option breaks its rule; the message names the option, the value, the rule and the remedy."""
+class ConfigError(Exception):
+    """An option breaks its rule; the message names the option, the value, the rule and the remedy.
+
+    No ValueError: the parser of flags would take it for its own and drown the sentence in a usage text.
+    """
 
 
 def _default_run_dir() -> Path:

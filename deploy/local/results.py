@@ -39,7 +39,9 @@ def judge(job: Job) -> Verdict:
         return Verdict(exit_status=1, reason=job.failure.sentence)
     if job.interrupt.received is not None:
         name = job.interrupt.received.name
-        return Verdict(exit_status=job.interrupt.exit_status, reason=f"interrupted by {name} after {trained} of training")
+        return Verdict(
+            exit_status=job.interrupt.exit_status, reason=f"interrupted by {name} after {trained} of training"
+        )
     if races(config, status) and status.laps_clean == 0:
         return Verdict(
             exit_status=1,

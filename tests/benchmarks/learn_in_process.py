@@ -8,7 +8,6 @@ sampling, acting and stepping, without evaluation, which the system leaves to an
 their times, and `bound_ratio`, the lap time over the track's reference) are those of the deterministic evaluation.
 """
 
-import itertools
 import json
 import statistics
 import time
@@ -248,7 +247,9 @@ class Learning:
 
     def _evaluate(self) -> dict[str, float]:
         begun = time.process_time()
-        returns, laps, metrics = [], [], {}
+        returns: list[float] = []
+        laps: list[dict[str, Any]] = []
+        metrics: dict[str, float] = {}
         silence = np.zeros((1, self.sac.actor.action_size), np.float32)
         self.acting.load_state_dict(self.sac.actor.state_dict())
         for episode in range(self.settings.evaluation_episodes):

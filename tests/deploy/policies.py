@@ -16,7 +16,7 @@ Weights = NDArray[np.float32]
 
 
 def linear_graph(observation_size: int, action_size: int, *, scale: float = 1.0) -> PolicyGraph:
-    """action = scale * tanh(observation @ weight + bias + noise)."""
+    """An actor of one matrix: action = scale * tanh(observation @ weight + bias + noise)."""
     floats = TensorProto.FLOAT
     graph = helper.make_graph(
         nodes=[

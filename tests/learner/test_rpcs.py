@@ -18,7 +18,7 @@ from distrib_l2r.v1 import learner_service_pb2 as pb
 from learner_service import AsyncLearningNode, LearnerConfig
 from learner_service.config import FlowConfig, TransportConfig
 from tests.fakes import SPACES, CountingPolicy
-from tests.learner.client import BareClient, chunk_request, eventually
+from tests.bare_client import BareClient, chunk_request, eventually
 
 CONFIG = LearnerConfig(
     transport=TransportConfig(port=0),

@@ -1,6 +1,7 @@
 import hashlib
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -13,6 +14,7 @@ from worker_service.simulators.racetrack import Racetrack, Reward
 from worker_service.simulators.racetrack.circuits import DEFAULT_CIRCUIT
 from worker_service.simulators.racetrack.driver import Driver
 
+ROOT = Path(__file__).parents[2]
 STRAIGHT_ON = action(0.0, 0.3)
 
 
@@ -36,10 +38,10 @@ def fingerprint(seed: int) -> str:
     digest = hashlib.sha256()
     observation, _ = environment.reset(seed=seed)
     for row in actions:
-        observation, reward, terminated, _, info = environment.step(row * [0.1, 1.0])
+        observation, reward, terminated, _, info = environment.step(row * action(0.1, 1.0))
         for part in observation.values():
             digest.update(part.tobytes())
-        digest.update(np.float64([reward, info["progress_metres"]]).tobytes())
+        digest.update(np.array([reward, info["progress_metres"]]).tobytes())
         if terminated:
             environment.reset()
     return digest.hexdigest()
@@ -74,13 +76,16 @@ def test_random_starts_are_on_the_track_and_can_be_driven_away_from(track: str) 
     assert np.histogram(arcs, 5, (0.0, 1.0))[0].min() > 30, "all parts of the lap are starts"
 
 
-def test_driver_recovers_from_every_random_start() -> None:
-    environment = make(max_steps=50)
+@pytest.mark.parametrize("track", ["larkfield", "thornwood"])
+def test_driver_recovers_from_nearly_every_random_start(track: str) -> None:
+    environment = make(track=track, max_steps=50)
     driver = Driver(environment.track)
     environment.reset(seed=1)
-    for _ in range(40):
+    lost = 0
+    for _ in range(60):
         environment.reset()
-        assert not drive(environment, driver.act).terminated
+        lost += drive(environment, driver.act).terminated
+    assert lost <= 3
 
 
 def test_standing_start_is_at_rest_on_the_line() -> None:
@@ -185,7 +190,7 @@ def test_observations_stay_within_their_space_whatever_happens() -> None:
     random = np.random.default_rng(2)
     environment.reset(seed=2)
     for _ in range(3000):
-        observation, _, terminated, truncated, _ = environment.step(random.uniform(-3.0, 3.0, 2))
+        observation, _, terminated, truncated, _ = environment.step(random.uniform(-3.0, 3.0, 2).astype(np.float32))
         assert environment.observation_space.contains(observation)
         if terminated or truncated:
             environment.reset()
@@ -236,11 +241,11 @@ def test_actions_that_are_not_two_numbers_are_refused(wrong: Any, message: str) 
         ({"start": "flying"}, "start is 'flying'; it must be 'random' or 'standing'"),
         ({"laps": 0}, "laps is 0; it must be at least 1"),
         ({"max_steps": -5}, "max_steps is -5; it must be at least 1"),
-        ({"render_mode": "human"}, "render_mode is 'human'; it must be None or 'rgb_array'"),
+        ({"render_mode": "ansi"}, "render_mode is 'ansi'; it must be None or 'rgb_array'"),
         ({"camera": 8}, "camera is 8 pixels wide; it must be 16 to 1024, or False"),
         ({"track": "nordschleife"}, "track 'nordschleife' is unknown"),
     ],
 )
 def test_invalid_arguments_are_refused_with_the_rule(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        make(**arguments)
+        Racetrack(**arguments)

@@ -75,8 +75,8 @@ def test_derivatives_agree_with_commonroad_where_tyres_are_linear(acceleration: 
     ours, theirs = [], []
     for _ in range(200):
         speed = random.uniform(12.0, 40.0)
-        steer, sideslip = random.uniform(-0.01, 0.01, 2)
-        yaw_rate = random.uniform(-0.1, 0.1)
+        steer, sideslip = random.uniform(-0.002, 0.002, 2)
+        yaw_rate = random.uniform(-0.02, 0.02)
         state = (0.0, 0.0, 0.3, speed * math.cos(sideslip), speed * math.sin(sideslip), yaw_rate, steer)
         slope = derivatives(state, 0.0, command, vehicle.record()[0])
         sideslip_rate = (slope[4] * state[3] - slope[3] * state[4]) / speed**2
@@ -157,15 +157,30 @@ def test_drive_is_limited_by_power_and_top_speed_is_where_drag_takes_it_all() ->
     assert 60.0 < speed < 80.0
 
 
-def test_throttle_costs_the_rear_axle_lateral_grip() -> None:
+def test_throttle_costs_the_rear_axle_lateral_grip_by_the_friction_ellipse() -> None:
+    vehicle = replace(VEHICLE, gravity_centre_height_metres=1e-9)  # no load transfer
     sliding = (0.0, 0.0, 0.0, 20.0, -3.0, 0.0, 0.0)
-    coasting = derivatives(sliding, 0.0, 0.0, P[0])
-    driving = derivatives(sliding, 0.0, 1.0, P[0])
-    # The rear axle pushes the car out of the slide; with throttle less, though it carries more load.
-    weak = replace(VEHICLE, gravity_centre_height_metres=1e-6).record()[0]
-    assert coasting[5] < 0.0
-    assert abs(derivatives(sliding, 0.0, 1.0, weak)[5]) < abs(derivatives(sliding, 0.0, 0.0, weak)[5])
-    assert driving[4] < coasting[4]
+
+    def axles(command: float) -> tuple[float, float]:
+        """Lateral forces, front and rear, from the two accelerations."""
+        slope = derivatives(sliding, 0.0, command, vehicle.record()[0])
+        total = vehicle.mass_kilograms * slope[4]
+        moment = vehicle.yaw_inertia_kilogram_metres2 * slope[5]
+        rear = (vehicle.front_axle_metres * total - moment) / vehicle.wheelbase_metres
+        return total - rear, rear
+
+    weight = vehicle.mass_kilograms * GRAVITY_METRES_PER_SECOND2
+    downforce = 0.5 * AIR_DENSITY_KILOGRAMS_PER_METRE3 * vehicle.downforce_area_metres2 * 20.0**2
+    load = weight * vehicle.front_axle_metres / vehicle.wheelbase_metres
+    load += downforce * (1.0 - vehicle.aerodynamic_balance)
+    power_speed = vehicle.power_watts / (vehicle.mass_kilograms * vehicle.drive_metres_per_second2)
+    drive_force = vehicle.mass_kilograms * vehicle.drive_metres_per_second2 / math.hypot(1.0, 20.0 / power_speed)
+    asked = drive_force / (vehicle.rear_friction * load)
+    used = asked / (1.0 + asked**4) ** 0.25
+    (front, rear), (front_driven, rear_driven) = axles(0.0), axles(1.0)
+    assert front_driven == pytest.approx(front)
+    assert rear_driven / rear == pytest.approx(math.sqrt(1.0 - used**2))
+    assert rear_driven < 0.9 * rear
 
 
 def test_car_rolls_as_a_kinematic_one_at_low_speed() -> None:
@@ -222,5 +237,5 @@ def test_integration_has_converged_at_the_environments_step() -> None:
 
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan])
 def test_vehicle_rejects_impossible_parameters(value: float) -> None:
-    with pytest.raises(ValueError, match="mass_kilograms is .*; it must be a positive number"):
+    with pytest.raises(ValueError, match=r"mass_kilograms is .*; it must be a positive number"):
         Vehicle(mass_kilograms=value)

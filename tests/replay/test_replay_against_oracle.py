@@ -48,10 +48,11 @@ class Drivers:
 
     def push(self, push: Push, *replays: ReplayRing | NaiveReplay) -> None:
         key = (push.session, push.episode)
-        first_step, mark = self._at.get(key, (0, self._mark))
-        marks = [mark, *(self._mark + 1 + np.arange(push.length))]
+        unseen = self._mark + 0.5
+        first_step, mark = self._at.get(key, (0, unseen))
         if push.skipped:
-            marks[0], first_step = self._mark + 0.5, first_step + push.skipped
+            first_step, mark = first_step + push.skipped, unseen
+        marks = [mark, *(self._mark + 1 + np.arange(push.length))]
         self._mark = marks[-1]
         # Kept past endings too: a client that goes on after one must not revive the episode.
         self._at[key] = (first_step + push.length, marks[-1])

@@ -11,7 +11,7 @@ def test_columns_of_any_dtype_become_one_row_in_the_run_s_order() -> None:
     spaces = camera_spaces()
     batch = random_batch(spaces, 4)
     features = Features(spaces.observation, normalise=False)
-    rows = features({name: torch.from_numpy(column) for name, column in reversed(batch.observation.items())})
+    rows = features({name: torch.from_numpy(column) for name, column in reversed(list(batch.observation.items()))})
     assert rows.dtype == torch.float32
     assert rows.shape == (4, features.size) == (4, 4 * 5 * 3 + 2 + 1)
     np.testing.assert_array_equal(rows[:, :60], batch.observation["camera"].reshape(4, -1))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from distrib_l2r.tensor import Array
 from learner_service.replay.batch import Batch
 from learner_service.sac.sac import SAC
 from tests.sac.builders import plain_spaces, small_config
@@ -30,10 +31,10 @@ def learner(kind: str, observation: int, action: int) -> SAC:
     return SAC(plain_spaces(observation, action), config, seed=0)
 
 
-def predicted(sac: SAC, observation: np.ndarray, action: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def predicted(sac: SAC, observation: Array, action: Array) -> Array:
     features = sac.actor.features({"observation": torch.from_numpy(observation)})
     outputs = sac._critic(torch.cat([features, torch.from_numpy(action)], 1))
-    value: np.ndarray = (sac._values.mean(outputs) * sac.metrics()["return_scale"]).detach().numpy()  # type: ignore[type-arg]
+    value: Array = (sac._values.mean(outputs) * sac.metrics()["return_scale"]).detach().numpy()
     return value
 
 

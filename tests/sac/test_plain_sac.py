@@ -15,7 +15,7 @@ LEARNING_RATE, TARGET_RATE, BATCH, ACTIONS = 1e-3, 0.01, 8, 2
 def sequential(network: MLP, member: int | None) -> nn.Sequential:
     layers: list[nn.Module] = []
     for layer in network.layers:
-        weight, bias = layer.weight.detach(), layer.bias.detach()
+        weight, bias = (tensor.detach() for tensor in layer.parameters())
         weight, bias = (weight, bias) if member is None else (weight[member], bias[member, 0])
         linear = nn.Linear(*weight.shape)
         linear.weight.data.copy_(weight.T)
@@ -42,7 +42,8 @@ class PlainSAC:
         before = mean + log_deviation.exp() * torch.randn(BATCH, ACTIONS, generator=self.random)
         action = torch.tanh(before)
         normal = torch.distributions.Normal(mean, log_deviation.exp())
-        return action, (normal.log_prob(before) - torch.log(1 - action**2)).sum(1, keepdim=True)
+        log_probability = normal.log_prob(before) - torch.log(1 - action**2)  # type: ignore[no-untyped-call]
+        return action, log_probability.sum(1, keepdim=True)
 
     def update(self, observation: Tensor, action: Tensor, reward: Tensor, discount: Tensor, following: Tensor) -> None:
         with torch.no_grad():

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from distrib_l2r.tensor import Array
 from learner_service.sac.return_scale import LARGEST_DECLINE, LARGEST_GROWTH, ReturnScale
 
 
-def returns(*values: float) -> np.ndarray:  # type: ignore[type-arg]
+def returns(*values: float) -> Array:
     return np.array(values, np.float32)
 
 

@@ -54,7 +54,7 @@ def test_categorical_target_is_a_normal_distribution_over_the_bins() -> None:
         value = reward[i].item() + discount[i].item() * (least + entropy_bonus[i].item())
         normal = torch.distributions.Normal(value, 0.75 * width, validate_args=False)
         edges = torch.tensor(np.append(centres - width / 2, centres[-1] + width / 2))
-        mass = normal.cdf(edges).diff().numpy()
+        mass = normal.cdf(edges).diff().numpy()  # type: ignore[no-untyped-call]
         np.testing.assert_allclose(target[i], mass / mass.sum(), atol=1e-5)
 
 

@@ -47,7 +47,7 @@ class Driver:
         track: Track,
         vehicle: Vehicle | None = None,
         *,
-        grip_share: float = 0.8,
+        grip_share: float = 0.75,
         margin_metres: float = 1.0,
     ) -> None:
         self._vehicle = vehicle or Vehicle()

@@ -1,0 +1,49 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local.config import Config, ConfigError, Programs
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ({"minutes": 0.0}, "minutes is 0; it must be above 0"),
+        ({"minutes": float("nan")}, "minutes is nan; it must be above 0"),
+        ({"workers": 0}, "workers is 0; it must be at least 1"),
+        ({"seed": -1}, "seed is -1; it must be at least 0"),
+        ({"track": "kestrel", "env": "Pendulum-v1"}, "only Racetrack-v0 has tracks"),
+        ({"track": "nowhere"}, "track 'nowhere' is unknown"),
+        ({"track": "missing.csv"}, "missing.csv"),
+    ],
+)
+def test_invalid_option_is_refused_with_its_rule(options: dict[str, Any], rule: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=rule):
+        Config(run_dir=tmp_path, **options)
+
+
+def test_directory_of_an_earlier_run_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").touch()
+    with pytest.raises(ConfigError, match=r"holds summary\.json of an earlier run"):
+        Config(run_dir=tmp_path)
+
+
+def test_learner_gets_seed_environment_and_track() -> None:
+    command = Programs().learner_command(Config(track="kestrel", seed=5, run_dir=Path("somewhere")))
+    assert command[1:3] == ["-m", "learner_service"]
+    flags = dict(zip(command[3::2], command[4::2], strict=True))
+    assert flags == {
+        "--port": "0",
+        "--address-file": "somewhere/learner.json",
+        "--run-dir": "somewhere",
+        "--seed": "5",
+        "--env": "Racetrack-v0",
+        "--env-args": "track=kestrel",
+    }
+
+
+def test_track_is_the_default_circuit_of_the_racetrack_and_none_elsewhere() -> None:
+    assert Config().track_name == "larkfield"
+    assert Config(env="worker_service.simulators.racetrack:Racetrack-v0", track="kestrel").track_name == "kestrel"
+    assert Config(env="Pendulum-v1").track_name is None

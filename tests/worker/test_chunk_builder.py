@@ -1,0 +1,73 @@
+"""Steps become chunks without losing, doubling or mixing any."""
+
+import math
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distrib_l2r.trajectory import Ending, Purpose
+from tests.fakes import ACTION_SIZE, OBSERVATION_SIZE, SPACES
+from worker_service.chunk_builder import ChunkBuilder
+from worker_service.episode import EpisodeRecord
+
+CHUNK_LENGTH = 4
+
+
+def observation(value: float) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float32]]]:
+    return {"observation": np.full(OBSERVATION_SIZE, value, np.float32)}
+
+
+def builder() -> ChunkBuilder:
+    return ChunkBuilder(SPACES, chunk_length=CHUNK_LENGTH, purpose=Purpose.TRAINING)
+
+
+@given(st.integers(1, 30))
+def test_chunks_of_an_episode_overlap_in_exactly_one_observation(length: int) -> None:
+    build, record, chunks = builder(), EpisodeRecord(), []
+    build.begin_episode(observation(0), policy_version=3)
+    for step in range(length):
+        if build.full:
+            chunks.append(build.seal(Ending.CONTINUES, next_policy_version=3, record=record, length=CHUNK_LENGTH))
+        build.add(np.full(ACTION_SIZE, 0.5, np.float32), step, observation(step + 1))
+    chunks.append(build.seal(Ending.TERMINATED, next_policy_version=3, record=record, length=build.length))
+    rows = [chunk.observation["observation"][:, 0] for chunk in chunks]
+    assert all(before[-1] == after[0] for before, after in zip(rows, rows[1:], strict=False))
+    assert [value for row in rows for value in row[:-1]] == list(range(length))
+    assert [chunk.first_step for chunk in chunks] == list(range(0, length, CHUNK_LENGTH))
+    assert [reward for chunk in chunks for reward in chunk.reward] == list(range(length))
+    summary = chunks[-1].summary
+    assert summary is not None
+    assert (summary.length, summary.episode_return) == (length, length * (length - 1) / 2)
+    assert all(chunk.summary is None for chunk in chunks[:-1])
+
+
+def test_a_sealed_chunk_does_not_change_when_the_episode_goes_on() -> None:
+    build = builder()
+    build.begin_episode(observation(0), policy_version=1)
+    build.add(np.zeros(ACTION_SIZE), 1.0, observation(1))
+    chunk = build.seal(Ending.CONTINUES, next_policy_version=2, record=EpisodeRecord(), length=1)
+    build.add(np.ones(ACTION_SIZE), 2.0, observation(9))
+    assert chunk.observation["observation"][:, 0].tolist() == [0, 1]
+    assert (chunk.policy_version, build.policy_version) == (1, 2)
+
+
+def test_steps_from_the_first_that_is_not_finite_are_found() -> None:
+    build = builder()
+    build.begin_episode(observation(0), policy_version=1)
+    build.add(np.zeros(ACTION_SIZE), 1.0, observation(1))
+    assert build.sound_length() == 1
+    build.add(np.zeros(ACTION_SIZE), 1.0, observation(math.nan))
+    build.add(np.zeros(ACTION_SIZE), math.inf, observation(3))
+    assert build.sound_length() == 1
+    chunk = build.seal(Ending.ABORTED, next_policy_version=1, record=EpisodeRecord(), length=1)
+    assert np.isfinite(chunk.observation["observation"]).all()
+
+
+def test_laps_and_metrics_come_from_info() -> None:
+    record = EpisodeRecord()
+    record.add({"lap": {"number": 1, "time_seconds": 61.0, "sector_times_seconds": (30.0, 31.0)}})
+    record.add({"metrics": {"laps_started": 2, "nothing": math.nan}})
+    summary = record.summary(length=5, episode_return=1.0)
+    assert (len(summary.laps), summary.laps_started) == (1, 2)
+    assert dict(summary.metrics) == {"laps_started": 2.0}, "a metric that is not finite does not travel"
