@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from worker_service.simulators.racetrack.compiled import kernel
 from worker_service.simulators.racetrack.vehicle import (
     AIR_DENSITY_KILOGRAMS_PER_METRE3,
     CAR,
@@ -239,3 +240,14 @@ def test_integration_has_converged_at_the_environments_step() -> None:
 def test_vehicle_rejects_impossible_parameters(value: float) -> None:
     with pytest.raises(ValueError, match=r"mass_kilograms is .*; it must be a positive number"):
         Vehicle(mass_kilograms=value)
+
+
+def test_kernels_compile_where_nothing_can_be_cached(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What numba finds in a container whose file system is read-only: no place for its cache.
+    monkeypatch.setattr("numba.core.caching.CompileResultCacheImpl._locator_classes", [])
+
+    @kernel
+    def doubled(value: float) -> float:
+        return 2.0 * value
+
+    assert doubled(1.5) == 3.0
