@@ -19,7 +19,7 @@ PLAIN_COLUMN = "observation"
 """The column of an observation that is not a dictionary."""
 
 
-def make_environment(id: str, arguments: Mapping[str, Any], wrapper: EnvironmentWrapper | None = None) -> Environment:  # noqa: A002
+def make_environment(id: str, arguments: Mapping[str, Any] | None = None, wrapper: EnvironmentWrapper | None = None) -> Environment:  # noqa: A002
     """The environment with this Gymnasium id, wrapped.
 
     Raises:
@@ -27,7 +27,7 @@ def make_environment(id: str, arguments: Mapping[str, Any], wrapper: Environment
         TypeError: an argument is none of the environment's.
     """
     # The checker warns about what `environment_spaces` refuses with a remedy, and costs time at every step.
-    environment = gymnasium.make(id, disable_env_checker=True, **arguments)
+    environment = gymnasium.make(id, disable_env_checker=True, **(arguments or {}))
     return wrapper(environment) if wrapper else environment
 
 

@@ -113,7 +113,11 @@ class Job:
     def _stop(self, learner: Child) -> None:
         """Ends the workers, takes the last status, and ends the learner."""
         if self._crew is not None:
-            self._crew.stop(WORKER_STOP_SECONDS)
+            for worker in self._crew.stop(WORKER_STOP_SECONDS):
+                # Nothing is lost by it but the worker's last steps.
+                self.progress.console.print(
+                    f"{worker.name} had not ended {WORKER_STOP_SECONDS:g} s after SIGTERM and was killed", markup=False
+                )
         if learner.exit_status is not None:
             return
         if self._source is not None:

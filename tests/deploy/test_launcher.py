@@ -111,7 +111,11 @@ def test_no_child_survives_a_launcher_that_is_killed(tmp_path: Path) -> None:
         pids = children(process)
         assert len(pids) == 3
         process.kill()
-        await_true(lambda: not any(map(is_alive, pids)), "the children's end")
+        try:
+            await_true(lambda: not any(map(is_alive, pids)), "the children's end")
+        finally:
+            for pid in filter(is_alive, pids):
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_wrong_flag_exits_with_2_before_anything_is_started(tmp_path: Path) -> None:

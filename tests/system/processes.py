@@ -29,13 +29,14 @@ class Fleet:
 
     def start_learner(self, *flags: str) -> BareClient:
         """Starts a learner on a free port; returns a client once it serves."""
+        port = () if "--port" in flags else ("--port", "0")
+        return self.start_learner_program("-m", "learner_service", *port, *flags, "--address-file")
+
+    def start_learner_program(self, *arguments: str) -> BareClient:
+        """Starts a program that serves as a learner; its last argument names the address file."""
         file = self._directory / "address.json"
         file.unlink(missing_ok=True)
-        port = () if "--port" in flags else ("--port", "0")
-        self.learner_process = self.start(
-            "learner", "-m", "learner_service", *port, "--address-file", str(file), *flags
-        )
-        process = self.learner_process
+        process = self.learner_process = self.start("learner", *arguments, str(file))
         eventually(lambda: file.exists() or process.poll() is not None, "the learner serves", START_SECONDS)
         assert process.poll() is None, self.log("learner")
         self.address = json.loads(file.read_text())["address"]

@@ -75,6 +75,16 @@ def test_a_taken_port_is_one_sentence_and_exit_status_1(tmp_path: Path) -> None:
         assert last == f"learner: cannot listen on 127.0.0.1:{port}; free the port or choose another with --port"
 
 
+def test_a_dead_trainer_ends_the_learner_with_its_reason(tmp_path: Path) -> None:
+    with fleet(tmp_path) as processes:
+        processes.start_learner_program("-m", "tests.system.dying_learner")
+        worker = processes.start_worker()
+        assert processes.learner_process is not None
+        assert processes.learner_process.wait(60) == 1
+        assert processes.log("learner").splitlines()[-1] == "learner: the planted failure"
+        assert worker.poll() is None, "the worker waits for a successor"
+
+
 def test_the_worker_imports_no_torch() -> None:
     script = "import sys, worker_service.__main__, worker_service.drive, worker_service.simulators.racetrack;"
     script += "sys.exit(any(name.partition('.')[0] == 'torch' for name in sys.modules))"

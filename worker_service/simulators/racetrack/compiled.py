@@ -15,8 +15,9 @@ def kernel(function: Function) -> Function:
     kept on disk, so that only the first process of an installation compiles; where no cache
     folder is writable (a read-only container without NUMBA_CACHE_DIR) each process compiles anew.
 
-    A cached kernel is renewed when its own file changes, not when a callee's file does: kernels
-    that call one another therefore live in one file.
+    A cached kernel is renewed when its own file changes, not when that of a callee or of an
+    imported constant does: kernels that call one another therefore live in one file, and what
+    they take from other files comes in as arguments or is a constant of nature.
     """
     try:
         return njit(cache=True, fastmath=False, nogil=True, error_model="numpy")(function)  # type: ignore[return-value]
