@@ -87,7 +87,7 @@ def _pairs(metadata: Any) -> Sequence[tuple[str, str | bytes]]:
 def _refusing(handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
     """A handler of the same shape that only refuses."""
 
-    async def refuse(_request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
+    async def refuse(_request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         await context.abort(
             grpc.StatusCode.UNAUTHENTICATED, "the bearer token is missing or wrong; give the run's token file"
         )

@@ -56,7 +56,7 @@ class CountingPolicy:
             raise ArithmeticError("the planted failure")
         time.sleep(self._update_seconds)
         with torch.no_grad():
-            self.actor.linear.bias += 1
+            self.actor.linear.bias.add_(1)
 
     def metrics(self) -> Mapping[str, float]:
         return {"updates": float(self.updates)}
@@ -122,9 +122,5 @@ class NotANumberEnvironment(CountingEnvironment):
     not_a_number_at_step = 8
 
 
-for name, entry_point in (
-    ("Counting-v0", CountingEnvironment),
-    ("Failing-v0", FailingEnvironment),
-    ("NotANumber-v0", NotANumberEnvironment),
-):
-    gymnasium.register(name, entry_point, disable_env_checker=True)
+for name in ("Counting", "Failing", "NotANumber"):
+    gymnasium.register(f"{name}-v0", f"tests.fakes:{name}Environment", disable_env_checker=True)

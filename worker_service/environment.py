@@ -19,7 +19,11 @@ PLAIN_COLUMN = "observation"
 """The column of an observation that is not a dictionary."""
 
 
-def make_environment(id: str, arguments: Mapping[str, Any] | None = None, wrapper: EnvironmentWrapper | None = None) -> Environment:  # noqa: A002
+def make_environment(
+    id: str,  # noqa: A002
+    arguments: Mapping[str, Any] | None = None,
+    wrapper: EnvironmentWrapper | None = None,
+) -> Environment:
     """The environment with this Gymnasium id, wrapped.
 
     Raises:

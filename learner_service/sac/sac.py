@@ -17,6 +17,7 @@ from learner_service.sac.actor import ACTIVATIONS, Actor
 from learner_service.sac.config import SACConfig
 from learner_service.sac.features import Features, RunningStatistics, flatten_columns
 from learner_service.sac.mlp import MLP
+from learner_service.sac.optimiser import Optimiser, as_vector
 from learner_service.sac.return_scale import ReturnScale
 from learner_service.sac.values import make_values
 
@@ -81,14 +82,16 @@ class SAC:
         self._log_temperature = nn.Parameter(torch.tensor(math.log(config.initial_temperature), device=self.device))
         self._target_entropy = -config.target_entropy_scale * self.actor.action_size
 
-        self._actor_weights: list[Tensor] = list(self.actor.parameters())
-        self._critic_weights: list[Tensor] = list(self._critic.parameters())
-        self._target_weights: list[Tensor] = list(self._target_critic.parameters())
-        self._actor_adam = torch.optim.Adam(self._actor_weights, lr=config.actor_learning_rate, fused=True)
-        self._critic_adam = torch.optim.Adam(self._critic_weights, lr=config.critic_learning_rate, fused=True)
-        self._temperature_adam = torch.optim.Adam(
-            [self._log_temperature], lr=config.temperature_learning_rate, fused=True
+        self._actor_optimiser = Optimiser(
+            self.actor.parameters(), learning_rate=config.actor_learning_rate, clip=config.gradient_clip
         )
+        self._critic_optimiser = Optimiser(
+            self._critic.parameters(), learning_rate=config.critic_learning_rate, clip=config.gradient_clip
+        )
+        self._temperature_optimiser = Optimiser(
+            [self._log_temperature], learning_rate=config.temperature_learning_rate
+        )
+        self._target_vector = as_vector(self._target_critic.parameters())
         self._random = torch.Generator(self.device).manual_seed(seed)
         self._observation_statistics = RunningStatistics(self.actor.features.size)
         self._privileged_statistics = RunningStatistics(self._privileged.size)
@@ -115,10 +118,7 @@ class SAC:
             target = self._values.target(next_outputs, transitions.reward, transitions.discount, entropy_bonus)
         outputs = self._critic(torch.cat([transitions.critic_features, transitions.unit_action], 1))
         loss = self._values.loss(outputs, target)
-        self._critic_adam.zero_grad()
-        torch.autograd.backward(loss)
-        norm = nn.utils.clip_grad_norm_(self._critic_weights, self.config.gradient_clip)
-        self._critic_adam.step()
+        norm = self._critic_optimiser.step(loss)
         self._newest |= {"critic_loss": loss.detach(), "critic_gradient_norm": norm, "outputs": outputs.detach()}
 
     def _update_actor(self, transitions: Transitions) -> Tensor:
@@ -126,25 +126,20 @@ class SAC:
         outputs = self._critic(torch.cat([transitions.critic_features, action], 1))
         value = self._values.mean(outputs).amin(0)
         loss = (self._log_temperature.exp().detach() * log_probability - value).mean()
-        self._actor_adam.zero_grad()
-        # Only towards the actor: the critic's own gradients are neither computed nor touched.
-        torch.autograd.backward(loss, inputs=self._actor_weights)
-        norm = nn.utils.clip_grad_norm_(self._actor_weights, self.config.gradient_clip)
-        self._actor_adam.step()
+        # The gradient passes through the critic, whose weights stay as they are.
+        norm = self._actor_optimiser.step(loss)
         self._newest |= {"actor_loss": loss.detach(), "actor_gradient_norm": norm}
         return log_probability.detach()
 
     def _update_temperature(self, log_probability: Tensor) -> None:
         # Too little entropy, and the temperature rises.
         loss = -self._log_temperature.exp() * (log_probability + self._target_entropy).mean()
-        self._temperature_adam.zero_grad()
-        torch.autograd.backward(loss)
-        self._temperature_adam.step()
+        self._temperature_optimiser.step(loss)
         self._newest["entropy"] = -log_probability.mean()
 
     @torch.no_grad()
     def _update_target(self) -> None:
-        torch._foreach_lerp_(self._target_weights, self._critic_weights, self.config.target_update_rate)
+        self._target_vector.lerp_(self._critic_optimiser.vector, self.config.target_update_rate)
 
     def calibrate(self, observation: Mapping[str, Array], discounted_return: Array) -> None:
         """Moves observation statistics and the return scale towards a sample of replay, by small steps."""
@@ -205,9 +200,9 @@ class SAC:
             "critic": self._critic,
             "target_critic": self._target_critic,
             "privileged": self._privileged,
-            "actor_adam": self._actor_adam,
-            "critic_adam": self._critic_adam,
-            "temperature_adam": self._temperature_adam,
+            "actor_optimiser": self._actor_optimiser,
+            "critic_optimiser": self._critic_optimiser,
+            "temperature_optimiser": self._temperature_optimiser,
             "observation_statistics": self._observation_statistics,
             "privileged_statistics": self._privileged_statistics,
             "return_scale": self._return_scale,

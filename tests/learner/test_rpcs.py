@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 import numpy as np
@@ -17,14 +18,12 @@ from distrib_l2r.v1 import join_pb2, status_pb2
 from distrib_l2r.v1 import learner_service_pb2 as pb
 from learner_service import AsyncLearningNode, LearnerConfig
 from learner_service.config import FlowConfig, TransportConfig
-from tests.fakes import SPACES, CountingPolicy
 from tests.bare_client import BareClient, chunk_request, eventually
+from tests.fakes import SPACES, CountingPolicy
 
 CONFIG = LearnerConfig(
     transport=TransportConfig(port=0),
-    flow=FlowConfig(
-        min_transitions=32, replay_capacity=4096, samples_per_insert_min=0.0, publish_period_seconds=0.05
-    ),
+    flow=FlowConfig(min_transitions=32, replay_capacity=4096, samples_per_insert_min=0.0, publish_period_seconds=0.05),
 )
 
 
@@ -41,7 +40,7 @@ def client(learner: AsyncLearningNode) -> Iterator[BareClient]:
 
 
 def refusal(call: "pytest.ExceptionInfo[grpc.RpcError]") -> tuple[grpc.StatusCode, str]:
-    return call.value.code(), call.value.details()  # type: ignore[attr-defined]
+    return call.value.code(), call.value.details() or ""
 
 
 def test_join_tells_everything_a_worker_needs(client: BareClient) -> None:
@@ -62,9 +61,7 @@ def test_join_again_with_the_same_session_keeps_its_assignment(client: BareClien
 
 
 def test_a_wrong_observation_space_is_refused_with_a_sentence_that_names_both(client: BareClient) -> None:
-    wider = dataclasses.replace(
-        SPACES, observation={"observation": Box(low=np.zeros(5, "f4"), high=np.ones(5, "f4"))}
-    )
+    wider = dataclasses.replace(SPACES, observation={"observation": Box(low=np.zeros(5, "f4"), high=np.ones(5, "f4"))})
     with pytest.raises(grpc.RpcError) as refused:
         client.join(wider)
     code, sentence = refusal(refused)
@@ -82,7 +79,7 @@ def test_a_wrong_observation_space_is_refused_with_a_sentence_that_names_both(cl
     ],
 )
 def test_join_names_the_field_that_breaks_its_rule(
-    client: BareClient, field: str, value: object, code: grpc.StatusCode, sentence: str
+    client: BareClient, field: str, value: Any, code: grpc.StatusCode, sentence: str
 ) -> None:
     with pytest.raises(grpc.RpcError) as refused:
         client.join(**{field: value})
@@ -214,9 +211,7 @@ def test_a_newer_stream_of_a_session_replaces_the_older(client: BareClient) -> N
 def test_evaluation_never_enters_replay_but_is_reported_by_version(client: BareClient) -> None:
     client.join(role=join_pb2.ROLE_EVALUATE)
     client.get_policy()
-    summary = EpisodeSummary(
-        length=4, episode_return=9.0, laps=(Lap(number=1, time_seconds=61.25),), laps_started=1
-    )
+    summary = EpisodeSummary(length=4, episode_return=9.0, laps=(Lap(number=1, time_seconds=61.25),), laps_started=1)
     client.push(
         client.header(),
         chunk_request(1, purpose=Purpose.EVALUATION, ending=Ending.TRUNCATED, summary=summary),
@@ -263,7 +258,7 @@ def test_a_trainer_without_data_says_that_it_starves(client: BareClient) -> None
 
 def test_health_follows_the_trainer() -> None:
     with AsyncLearningNode(CountingPolicy(fail_at_update=3), CONFIG) as node, BareClient(node.address) as client:
-        health = health_pb2_grpc.HealthStub(client.channel)
+        health: Any = health_pb2_grpc.HealthStub(client.channel)
 
         def state() -> int:
             return int(health.Check(health_pb2.HealthCheckRequest(), timeout=5).status)
@@ -278,7 +273,7 @@ def test_health_follows_the_trainer() -> None:
 
 def test_health_waits_for_the_first_policy() -> None:
     with AsyncLearningNode(config=CONFIG) as node, BareClient(node.address) as client:
-        health = health_pb2_grpc.HealthStub(client.channel)
+        health: Any = health_pb2_grpc.HealthStub(client.channel)
         assert health.Check(health_pb2.HealthCheckRequest(), timeout=5).status == 2, "NOT_SERVING"
         answer = client.join(spaces=None)
         assert not answer.HasField("graph")
@@ -293,7 +288,7 @@ def test_health_waits_for_the_first_policy() -> None:
 
 
 def test_reflection_lists_the_services(client: BareClient) -> None:
-    stub = reflection_pb2_grpc.ServerReflectionStub(client.channel)
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(client.channel)
     request = reflection_pb2.ServerReflectionRequest(list_services="")
     answer = next(stub.ServerReflectionInfo(iter([request]), timeout=5))
     names = {service.name for service in answer.list_services_response.service}

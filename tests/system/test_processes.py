@@ -101,12 +101,10 @@ def test_an_unknown_environment_ends_the_worker_with_a_sentence(tmp_path: Path) 
 
 def test_mutual_tls_and_a_token_let_in_only_who_has_them(tmp_path: Path) -> None:
     authority, key = tmp_path / "ca.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]  # noqa: S607
-        + ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", str(key), "-out", str(authority)],
-        check=True,
-        capture_output=True,
-    )
+    request = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost".split()
+    names = ("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+    files = ("-keyout", str(key), "-out", str(authority))
+    subprocess.run([*request, *names, *files], check=True, capture_output=True)
     token = tmp_path / "token"
     token.write_text("correct horse\n")
     pair = ("--tls-certificate", str(authority), "--tls-key", str(key))
@@ -133,5 +131,3 @@ def test_mutual_tls_and_a_token_let_in_only_who_has_them(tmp_path: Path) -> None
             eventually(lambda: "is away" in processes.log("worker-2"), "the handshake fails", 60)
             assert no_certificate.poll() is None, "a broken handshake may be the network's: it keeps trying"
             assert connected() == 1
-
-

@@ -33,7 +33,7 @@ def boxes(draw: st.DrawFn) -> Box:
 @st.composite
 def all_spaces(draw: st.DrawFn) -> Spaces:
     """Spaces with one to three observation columns and up to one privileged column."""
-    dtype = draw(st.sampled_from([np.dtype("<f4"), np.dtype("<f8")]))
+    dtype: np.dtype[Any] = np.dtype(draw(st.sampled_from(["<f4", "<f8"])))
     shape = draw(hnp.array_shapes(min_dims=1, max_dims=2, max_side=3))
     return Spaces(
         observation=draw(st.dictionaries(NAMES, boxes(), min_size=1, max_size=3)),

@@ -48,7 +48,10 @@ def test_arbitrary_messages_are_decoded_or_refused_and_never_crash(data: bytes, 
     ("message", "sentence"),
     [
         (pb.Tensor(data=b"12"), r"x\.data_type is 0; it must be a listed DataType"),
-        (pb.Tensor(data_type=pb.DATA_TYPE_FLOAT32, shape=[2], data=b"1234567"), r"x\.data is 7 bytes; .* takes 8 bytes"),
+        (
+            pb.Tensor(data_type=pb.DATA_TYPE_FLOAT32, shape=[2], data=b"1234567"),
+            r"x\.data is 7 bytes; .* takes 8 bytes",
+        ),
         (pb.Tensor(data_type=pb.DATA_TYPE_FLOAT32, shape=[-1], data=b""), r"x\.shape is \(-1,\)"),
         # Products that overflow 64 bits to something small must not pass.
         (pb.Tensor(data_type=pb.DATA_TYPE_UINT8, shape=[2**32, 2**32], data=b""), r"x\.data is 0 bytes"),

@@ -69,7 +69,7 @@ def test_arbitrary_bytes_are_refused_and_never_crash(data: bytes) -> None:
     try:
         message = pb.TrajectoryChunk.FromString(data)
     except Exception as error:
-        assert type(error).__name__ == "DecodeError"  # noqa: PT017
+        assert type(error).__name__ == "DecodeError"
         return
     with pytest.raises(InvalidMessageError):
         decode_chunk(message, SPACES)
@@ -83,7 +83,9 @@ def _set(**fields: object) -> Callable[[pb.TrajectoryChunk], None]:
     return change
 
 
-def _tensor(name: str, array: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Callable[[pb.TrajectoryChunk], None]:
+def _tensor(
+    name: str, array: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+) -> Callable[[pb.TrajectoryChunk], None]:
     def change(message: pb.TrajectoryChunk) -> None:
         tensor = message.observation[0].tensor if name == "observation" else getattr(message, name)
         tensor.CopyFrom(
@@ -104,7 +106,10 @@ def _tensor(name: str, array: np.ndarray[tuple[int, ...], np.dtype[np.float32]])
         (lambda m: m.ClearField("summary"), r"chunk\.summary is absent"),
         (lambda m: m.ClearField("observation"), r"chunk\.observation is columns \[\]; .* \['observation'\]"),
         (_tensor("reward", np.ones(0, "f4")), r"chunk\.reward is float32 \(0,\)"),
-        (_tensor("reward", np.array([0, 0, np.nan, 0], "f4")), r"chunk\.reward\[2\] is nan; every number must be finite"),
+        (
+            _tensor("reward", np.array([0, 0, np.nan, 0], "f4")),
+            r"chunk\.reward\[2\] is nan; every number must be finite",
+        ),
         (_tensor("action", np.zeros((3, 2), "f4")), r"chunk\.action is float32 \(3, 2\); .* makes it float32 \(4, 2\)"),
         (_tensor("action", np.full((4, 2), 1.5, "f4")), r"chunk\.action is between 1\.5 and 1\.5; .* action bounds"),
         # The off-by-one that a contract of T + 1 rows invites.
@@ -125,9 +130,7 @@ def test_each_broken_rule_is_named_with_path_and_value(
 
 
 def test_a_mismatch_of_spaces_names_both_sides() -> None:
-    other = Spaces(
-        observation={"observation": Box(low=np.zeros(5, "f4"), high=np.ones(5, "f4"))}, action=SPACES.action
-    )
+    other = Spaces(observation={"observation": Box(low=np.zeros(5, "f4"), high=np.ones(5, "f4"))}, action=SPACES.action)
     assert SPACES.mismatch(other) == "observation 'observation' is float32 (5,); the run's is float32 (3,)"
 
 

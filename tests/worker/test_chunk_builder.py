@@ -1,5 +1,6 @@
 """Steps become chunks without losing, doubling or mixing any."""
 
+import itertools
 import math
 
 import numpy as np
@@ -32,7 +33,7 @@ def test_chunks_of_an_episode_overlap_in_exactly_one_observation(length: int) ->
         build.add(np.full(ACTION_SIZE, 0.5, np.float32), step, observation(step + 1))
     chunks.append(build.seal(Ending.TERMINATED, next_policy_version=3, record=record, length=build.length))
     rows = [chunk.observation["observation"][:, 0] for chunk in chunks]
-    assert all(before[-1] == after[0] for before, after in zip(rows, rows[1:], strict=False))
+    assert all(before[-1] == after[0] for before, after in itertools.pairwise(rows))
     assert [value for row in rows for value in row[:-1]] == list(range(length))
     assert [chunk.first_step for chunk in chunks] == list(range(0, length, CHUNK_LENGTH))
     assert [reward for chunk in chunks for reward in chunk.reward] == list(range(length))

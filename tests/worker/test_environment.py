@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from learner_service.config import EnvironmentConfig
 from worker_service.environment import (
     Environment,
     argument_values,
@@ -15,7 +16,6 @@ from worker_service.environment import (
     make_environment,
     observation_columns,
 )
-from learner_service.config import EnvironmentConfig
 from worker_service.exploration import HeldNoise
 
 
