@@ -8,6 +8,7 @@ from rich.console import Console
 from deploy.local.config import Config, ConfigError, Programs
 from deploy.local.interrupt import Interrupt
 from deploy.local.job import Job
+from deploy.local.job_error import JobError
 from deploy.local.progress import Progress
 from deploy.local.results import conclude
 
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None, programs: Programs | None = None) -
         except KeyboardInterrupt:
             console.print("killed before the results were written", markup=False)
             return interrupt.exit_status
-        except OSError as error:
+        except (JobError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
 
@@ -42,7 +43,7 @@ def _run(config: Config, programs: Programs, console: Console, interrupt: Interr
     if job.failure is not None:
         console.print(str(job.failure), markup=False, soft_wrap=True)
     console.print(summary.table())
-    console.print(f"\n{config.run_dir} holds summary.json, pictures, logs and the best policy.", markup=False)
+    console.print(f"\nEverything of this run is in {config.run_dir}", markup=False, soft_wrap=True)
     if summary.replay_command is not None:
         console.print(f"Drive it again:  {summary.replay_command}", markup=False, soft_wrap=True)
     outcome = "done" if summary.exit_status == 0 else "not done"

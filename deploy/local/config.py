@@ -106,7 +106,9 @@ class Programs:
         command = [*self.learner, "--port", "0", "--address-file", str(config.address_file)]
         command += ["--run-dir", str(config.run_dir), "--seed", str(config.seed), "--env", config.env]
         if config.track is not None:
-            command += ["--env-args", f"track={config.track}"]
+            # A file's whole path, so that the saved policy finds it from any working directory.
+            track = Path(config.track).resolve() if config.track.endswith(".csv") else config.track
+            command += ["--env-args", f"track={track}"]
         return command
 
     def worker_command(self, address: str, name: str, role: str) -> list[str]:

@@ -63,7 +63,8 @@ def conclude(job: Job, progress: Progress) -> Summary:
         OSError: the summary cannot be written.
     """
     config, status, verdict = job.config, job.status, judge(job)
-    progress.show(Moment(phase="drawing", training_total_seconds=config.training_seconds, status=status))
+    shown = status if status.transitions else None
+    progress.show(Moment(phase="drawing", training_total_seconds=config.training_seconds, status=shown))
     track = find_track(config.track_name) if config.track_name else None
     reference = reference_lap_seconds(track, Vehicle()) if track else None
     best = config.run_dir / "best"

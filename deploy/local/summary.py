@@ -127,8 +127,8 @@ class Summary:
             ("training time", f"{self.training_seconds:.0f} s of {self.wall_seconds:.0f} s"),
         ]
         if self.worker_restarts or self.aborted_episodes:
-            mishaps = f"{self.worker_restarts} workers restarted, {self.aborted_episodes} episodes aborted"
-            lines.append(("mishaps", mishaps))
+            lines.append(("workers restarted", f"{self.worker_restarts}"))
+            lines.append(("episodes aborted", f"{self.aborted_episodes}"))
         return lines
 
 

@@ -88,9 +88,7 @@ class SAC:
         self._critic_optimiser = Optimiser(
             self._critic.parameters(), learning_rate=config.critic_learning_rate, clip=config.gradient_clip
         )
-        self._temperature_optimiser = Optimiser(
-            [self._log_temperature], learning_rate=config.temperature_learning_rate
-        )
+        self._temperature_optimiser = Optimiser([self._log_temperature], learning_rate=config.temperature_learning_rate)
         self._target_vector = as_vector(self._target_critic.parameters())
         self._random = torch.Generator(self.device).manual_seed(seed)
         self._observation_statistics = RunningStatistics(self.actor.features.size)

@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from deploy.local.config import Config, ConfigError, Programs
@@ -41,6 +42,15 @@ def test_learner_gets_seed_environment_and_track() -> None:
         "--env": "Racetrack-v0",
         "--env-args": "track=kestrel",
     }
+
+
+def test_track_file_is_given_by_its_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    angle = np.linspace(0, 2 * np.pi, 100, endpoint=False)
+    circle = "".join(f"{80 * np.cos(a)},{80 * np.sin(a)},5,5\n" for a in angle)
+    (tmp_path / "circle.csv").write_text("# x_m,y_m,w_tr_right_m,w_tr_left_m\n" + circle)
+    monkeypatch.chdir(tmp_path)
+    command = Programs().learner_command(Config(track="circle.csv", run_dir=Path("somewhere")))
+    assert command[-1] == f"track={tmp_path}/circle.csv"
 
 
 def test_track_is_the_default_circuit_of_the_racetrack_and_none_elsewhere() -> None:

@@ -24,6 +24,7 @@ def test_driver_laps_cleanly_from_a_standing_start(name: str) -> None:
     result = drive(environment, Driver(environment.track).act)
     assert not result.terminated
     assert result.metrics["laps_completed"] == 2.0
+    assert result.metrics["laps_started"] == 2.0
     standing, flying = result.laps
     seconds, ratio = LAPS[name]
     assert (standing["standing_start"], flying["standing_start"]) == (True, False)

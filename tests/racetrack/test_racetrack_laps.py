@@ -120,3 +120,15 @@ def test_lap_and_sector_times_are_exact_at_constant_speed(start: float, standing
         assert lap.time_seconds == pytest.approx(length / speed, abs=1e-9)
         assert lap.sector_times_seconds == pytest.approx([length / speed / 3.0] * 3, abs=1e-9)
         assert sum(lap.sector_times_seconds) == pytest.approx(lap.time_seconds, abs=1e-9)
+
+
+@pytest.mark.parametrize(("standing", "started"), [(True, 1), (False, 0)])
+def test_a_lap_has_started_from_the_line_on(standing: bool, started: int) -> None:
+    clock = LapClock(300.0)
+    clock.restart(standing=standing)
+    assert clock.laps_started == started
+    laps_at_the_line = 1 if standing else 0
+    for mark in range(1, 4):
+        clock.pass_mark(10.0 * mark, 0.1, 100.0 * mark, 5.0)
+    assert clock.laps == laps_at_the_line
+    assert clock.laps_started == laps_at_the_line + 1

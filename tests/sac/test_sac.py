@@ -76,18 +76,11 @@ def test_the_actor_and_the_critic_learn_from_their_own_losses_only() -> None:
     sac._update_critic(transitions)
     assert changed(critic, sac._critic)
     assert not changed(actor, sac.actor)
-    assert all(weight.grad is None for weight in sac.actor.parameters())
 
     critic = weights(sac._critic)
-    gradients = [weight.grad.clone() for weight in sac._critic.parameters() if weight.grad is not None]
     sac._update_actor(transitions)
     assert changed(actor, sac.actor)
     assert not changed(critic, sac._critic)
-    assert all(
-        torch.equal(old, new.grad)
-        for old, new in zip(gradients, sac._critic.parameters(), strict=True)
-        if new.grad is not None
-    )
     assert not changed(target, sac._target_critic)
 
 

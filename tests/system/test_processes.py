@@ -101,7 +101,7 @@ def test_an_unknown_environment_ends_the_worker_with_a_sentence(tmp_path: Path) 
 
 def test_mutual_tls_and_a_token_let_in_only_who_has_them(tmp_path: Path) -> None:
     authority, key = tmp_path / "ca.pem", tmp_path / "key.pem"
-    request = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost".split()
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
     names = ("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
     files = ("-keyout", str(key), "-out", str(authority))
     subprocess.run([*request, *names, *files], check=True, capture_output=True)

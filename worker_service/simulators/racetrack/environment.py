@@ -250,6 +250,8 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
         return {
             "distance_metres": float(place["distance_metres"]) - self._first_metres,
             "laps_completed": float(self._clock.laps),
+            # The last lap asked for ends where another would begin.
+            "laps_started": float(min(self._clock.laps_started, self._laps or self._clock.laps_started)),
             "duration_seconds": seconds,
             "mean_speed_metres_per_second": float(place["path_metres"]) / seconds,
             "off_track": float(bool(status & tracking.OFF_TRACK)),

@@ -53,6 +53,11 @@ class LapClock:
         """Laps completed since `restart`."""
         return self._laps
 
+    @property
+    def laps_started(self) -> int:
+        """Laps completed, and the one under way if the clock runs."""
+        return self._laps + bool(self._passed)
+
     def pass_mark(
         self, end_seconds: float, step_seconds: float, end_metres: float, step_metres: float
     ) -> tuple[float, Lap | None]:
