@@ -15,7 +15,7 @@ from distrib_l2r.v1 import status_pb2
 from learner_service.config import LearnerConfig
 from learner_service.policy import Policy
 from learner_service.run import Run
-from learner_service.run_directory import RunDirectory
+from learner_service.run_directory import RunDirectory, replace_file
 from learner_service.server import LearnerServer
 
 _logger = logging.getLogger(__name__)
@@ -54,10 +54,8 @@ class AsyncLearningNode:
         self.address = self._server.start()
         _logger.info("learner serves run %s on %s", self.run.run_id, self.address)
         if self.config.transport.address_file is not None:
-            file = self.config.transport.address_file
-            new = file.with_name(file.name + ".new")
-            new.write_text(json.dumps({"address": self.address, "pid": os.getpid()}))
-            new.replace(file)
+            content = json.dumps({"address": self.address, "pid": os.getpid()})
+            replace_file(self.config.transport.address_file, content.encode())
         return self.address
 
     def status(self) -> status_pb2.RunStatus:

@@ -42,8 +42,9 @@ class Policy(Protocol):
         """The network that acts.
 
         `actor(observation, noise)` maps a dict of observation columns [batch, ...] and float32 noise
-        [batch, action size] to actions [batch, ...] within the action space; zero noise acts deterministically. Its
-        parameters and buffers, observation statistics included, are the weights that travel.
+        [batch, action size] to actions [batch, ...] within the action space; zero noise acts deterministically. Clamp
+        the actions: rounding may carry a tanh past 1, and the learner refuses what lies outside. The actor's parameters
+        and buffers, observation statistics included, are the weights that travel.
         """
 
     def calibrate(self, observation: Mapping[str, Array], discounted_return: Array) -> None:

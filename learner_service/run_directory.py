@@ -1,5 +1,6 @@
 """The run's files: progress and evaluations as lines of JSON, the best and the newest policy."""
 
+import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from distrib_l2r.policy import PolicyGraph, PolicyVersion
 from distrib_l2r.v1 import join_pb2, status_pb2
@@ -85,19 +86,22 @@ class RunDirectory:
 
 
 def save_policy(path: Path, graph: PolicyGraph, policy: PolicyVersion, about: Mapping[str, Any]) -> None:
-    """Writes graph.onnx, weights.safetensors and policy.json into the directory `path`, each replaced atomically."""
+    """Writes graph.onnx, weights.safetensors and policy.json into the directory `path`, each replaced atomically.
+
+    policy.json comes last and holds the checksums of the others: a reader who comes in between can tell.
+    """
     path.mkdir(parents=True, exist_ok=True)
+    weights = save({name: np.ascontiguousarray(array) for name, array in policy.weights.items()})
     facts = {
         "policy_version": policy.version,
         "training_step": policy.training_step,
         "graph_fingerprint": policy.graph_fingerprint,
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
         **about,
     }
-    _replace(path / "graph.onnx", graph.onnx)
-    weights = path / "weights.safetensors.new"
-    save_file({name: np.ascontiguousarray(array) for name, array in policy.weights.items()}, weights)
-    weights.replace(path / "weights.safetensors")
-    _replace(path / "policy.json", (json.dumps(facts, indent=2) + "\n").encode())
+    replace_file(path / "graph.onnx", graph.onnx)
+    replace_file(path / "weights.safetensors", weights)
+    replace_file(path / "policy.json", (json.dumps(facts, indent=2) + "\n").encode())
 
 
 def evaluation_figures(evaluation: Evaluation) -> dict[str, Any]:
@@ -124,7 +128,8 @@ def argument_values(arguments: Any) -> dict[str, Any]:
     return {argument.name: getattr(argument, argument.WhichOneof("value")) for argument in arguments}
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
+    """Writes a file so that a reader finds either the old content or the new, whole."""
     new = path.with_name(path.name + ".new")
     new.write_bytes(content)
     new.replace(path)

@@ -32,8 +32,8 @@ class LinearActor(nn.Module):
         self.linear = nn.Linear(OBSERVATION_SIZE, ACTION_SIZE)
 
     def forward(self, observation: dict[str, Tensor], noise: Tensor) -> Tensor:
-        action: Tensor = torch.tanh(self.linear(observation["observation"]) + noise)
-        return action
+        # onnxruntime's tanh reaches 1.0000001.
+        return torch.tanh(self.linear(observation["observation"]) + noise).clamp(-1, 1)
 
 
 class CountingPolicy:

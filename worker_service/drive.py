@@ -1,30 +1,23 @@
 """`python -m worker_service.drive RUN_DIR/best`: drives a policy of a run again, without learner or network."""
 
-import csv
-import json
-import math
 import sys
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import gymnasium
 import numpy as np
 import tyro
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
-from distrib_l2r.policy import PolicyGraph, PolicyVersion
 from worker_service.actor import Actor
 from worker_service.environment import Environment, load_wrapper, make_environment, observation_columns
+from worker_service.saved_policy import DriveError, load_policy
+from worker_service.trace import TraceFile
 
 SAME_LAP_SECONDS: Final = 1e-6
 """Lap times closer than this are the same lap: far below what any change of the policy makes."""
-
-PLACE_AND_SPEED: Final = {"x_metres", "y_metres", "forward_metres_per_second", "sideways_metres_per_second"}
-"""What a trace needs of an environment's state, a dataclass as `unwrapped.state`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,23 +38,6 @@ class DriveConfig:
     """package.module:callable that wraps the environment, where the run's workers had one."""
 
 
-class DriveError(ValueError):
-    """The policy cannot be driven as asked; the message says why, and what would do."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SavedPolicy:
-    """A policy folder, read."""
-
-    graph: PolicyGraph
-    version: PolicyVersion
-    environment_id: str
-    arguments: Mapping[str, Any]
-    """Of the environment, as evaluations have them."""
-    evaluated_lap_seconds: float | None
-    """Fastest lap of this policy's evaluation; None where there was none."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Episode:
     """What became of an episode."""
@@ -73,99 +49,6 @@ class Episode:
     """terminated or truncated."""
     laps: list[Mapping[str, Any]]
     """`info["lap"]` of each completed lap, in order."""
-
-
-@dataclass(eq=False)
-class TraceFile:
-    """Steps as lines of CSV; the first line of an episode is the state after `reset`."""
-
-    path: Path
-    rows: list[dict[str, float | int | str]] = field(default_factory=list)
-
-    def add(
-        self, environment: Environment, episode: int, step: int, reward: float = 0.0, lap_seconds: float | None = None
-    ) -> None:
-        """Notes where things stand after a step.
-
-        Args:
-            lap_seconds: time of the lap that ended in this step, if one did.
-
-        Raises:
-            DriveError: the environment does not tell what a trace needs.
-        """
-        motion, rate = _motion(environment), environment.metadata.get("render_fps")
-        if motion is None or not rate:
-            raise DriveError(
-                f"{environment} does not tell where a car is and how fast, which a trace needs: leave --trace out"
-            )
-        speed = math.hypot(motion["forward_metres_per_second"], motion["sideways_metres_per_second"])
-        self.rows.append(
-            {
-                "episode": episode,
-                "step": step,
-                "time_seconds": step / rate,
-                **motion,
-                "speed_metres_per_second": speed,
-                "reward": reward,
-                "lap_seconds": "" if lap_seconds is None else repr(lap_seconds),
-            }
-        )
-
-    def write(self) -> None:
-        """Writes the file.
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        with self.path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(self.rows[0]))
-            writer.writeheader()
-            writer.writerows(self.rows)
-
-
-def _motion(environment: Environment) -> dict[str, float] | None:
-    """The environment's state by name, if it has one that says where a car is and how fast."""
-    state = getattr(environment.unwrapped, "state", None)
-    if not is_dataclass(state) or isinstance(state, type):
-        return None
-    motion = asdict(state)
-    return motion if motion.keys() >= PLACE_AND_SPEED else None
-
-
-def load_policy(folder: Path) -> SavedPolicy:
-    """The policy in `folder`.
-
-    Raises:
-        DriveError: a file is missing or damaged, or graph and weights do not belong together.
-    """
-    try:
-        about = json.loads((folder / "policy.json").read_text())
-        graph = PolicyGraph(onnx=(folder / "graph.onnx").read_bytes())
-        version = PolicyVersion(
-            version=about["policy_version"],
-            training_step=about["training_step"],
-            graph_fingerprint=about["graph_fingerprint"],
-            weights=load_file(folder / "weights.safetensors"),
-        )
-        environment = about["environment"]
-        saved = SavedPolicy(
-            graph=graph,
-            version=version,
-            environment_id=environment["id"],
-            arguments={**environment["arguments"], **environment["evaluation_arguments"]},
-            evaluated_lap_seconds=(about["evaluation"] or {}).get("best_lap_seconds"),
-        )
-    except (OSError, KeyError, TypeError, json.JSONDecodeError, SafetensorError) as error:
-        raise DriveError(
-            f"{folder} is no policy ({type(error).__name__}: {error}); it must hold graph.onnx, weights.safetensors "
-            "and policy.json as a run's best and newest do"
-        ) from error
-    if version.graph_fingerprint != graph.fingerprint:
-        raise DriveError(
-            f"{folder}/policy.json is about graph {version.graph_fingerprint}, graph.onnx is {graph.fingerprint}; "
-            "they must be of one run: copy the folder as a whole"
-        )
-    return saved
 
 
 def drive_episode(

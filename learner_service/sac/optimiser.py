@@ -32,7 +32,7 @@ class Optimiser:
             The gradient's norm before clipping, float32 [].
         """
         gradient = torch.cat([part.reshape(-1) for part in torch.autograd.grad(loss, self._weights)])
-        norm = torch.linalg.vector_norm(gradient)
+        norm: Tensor = torch.linalg.vector_norm(gradient)
         # A factor rather than a condition, which would wait for the device.
         self.vector.grad = gradient.mul_((self._clip / (norm + 1e-6)).clamp(max=1.0))
         self._adam.step()
@@ -52,7 +52,7 @@ def as_vector(weights: Iterable[nn.Parameter]) -> nn.Parameter:
     """Moves weights into one vector, of which they become views."""
     weights = tuple(weights)
     vector = nn.Parameter(torch.cat([weight.detach().reshape(-1) for weight in weights]))
-    parts = vector.detach().split([weight.numel() for weight in weights])
+    parts = torch.split(vector.detach(), [weight.numel() for weight in weights])
     for weight, part in zip(weights, parts, strict=True):
         weight.data = part.view_as(weight)
     return vector

@@ -1,6 +1,5 @@
 """Saved policies of one matrix, as a learner writes them."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +7,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
-from safetensors.numpy import save_file
 
-from distrib_l2r.policy import PolicyGraph
+from distrib_l2r.policy import PolicyGraph, PolicyVersion
+from learner_service import run_directory
 
 Weights = NDArray[np.float32]
 
@@ -53,18 +52,17 @@ def save_policy(
 ) -> None:
     """Writes the three files of a policy into `folder`."""
     graph = linear_graph(*weight.shape, scale=scale)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "graph.onnx").write_bytes(graph.onnx)
-    save_file({"actor.weight": weight, "actor.bias": bias}, folder / "weights.safetensors")
-    about = {
-        "policy_version": 7,
-        "training_step": 700,
-        "graph_fingerprint": graph.fingerprint,
-        "run_id": "test",
-        "environment": {"id": environment, "arguments": {}, "evaluation_arguments": evaluation_arguments or {}},
-        "evaluation": {"policy_version": 7, "mean_return": 1.0, "best_lap_seconds": best_lap_seconds},
-    }
-    (folder / "policy.json").write_text(json.dumps(about))
+    weights = {"actor.weight": weight, "actor.bias": bias}
+    run_directory.save_policy(
+        folder,
+        graph,
+        PolicyVersion(version=7, training_step=700, graph_fingerprint=graph.fingerprint, weights=weights),
+        {
+            "run_id": "test",
+            "environment": {"id": environment, "arguments": {}, "evaluation_arguments": evaluation_arguments or {}},
+            "evaluation": {"policy_version": 7, "mean_return": 1.0, "best_lap_seconds": best_lap_seconds},
+        },
+    )
 
 
 def save_idle_pendulum(folder: Path) -> None:

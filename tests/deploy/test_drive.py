@@ -10,7 +10,8 @@ from PIL import Image
 
 from tests.deploy.policies import save_idle_pendulum, save_slow_driver
 from tests.deploy.processes import ROOT
-from worker_service.drive import DriveConfig, DriveError, drive, load_policy, main
+from worker_service.drive import DriveConfig, drive, main
+from worker_service.saved_policy import DriveError, load_policy
 
 
 def test_same_seed_gives_the_same_returns_again(tmp_path: Path) -> None:
@@ -76,7 +77,7 @@ def test_graph_of_another_run_is_refused(tmp_path: Path) -> None:
     save_idle_pendulum(tmp_path)
     about = json.loads((tmp_path / "policy.json").read_text())
     (tmp_path / "policy.json").write_text(json.dumps({**about, "graph_fingerprint": "0" * 64}))
-    with pytest.raises(DriveError, match="they must be of one run"):
+    with pytest.raises(DriveError, match="policy.json is about 0000"):
         load_policy(tmp_path)
 
 
