@@ -1,6 +1,7 @@
 """The learner as a worker sees it: an asyncio loop on a thread of its own that joins, pushes and fetches."""
 
 import asyncio
+import contextlib
 import logging
 import threading
 import uuid
@@ -19,6 +20,7 @@ from distrib_l2r.v1 import learner_service_pb2_grpc as pb_grpc
 from worker_service.backoff import Backoff
 from worker_service.config import WorkerConfig
 from worker_service.outbox import Outbox
+from worker_service.push_stream import PushStream, SessionLostError
 from worker_service.security import call_metadata, channel_credentials
 
 _logger = logging.getLogger(__name__)
@@ -27,8 +29,6 @@ CALL_DEADLINE_SECONDS: Final = 10.0
 """For a unary call. A learner under load answers in milliseconds."""
 JOIN_DEADLINE_SECONDS: Final = 120.0
 """For the call that brings the run's first spaces: the learner builds its networks before it answers."""
-OPEN_DEADLINE_SECONDS: Final = 10.0
-"""Until a new stream's first answer."""
 KEEPALIVE_OPTIONS: Final = (
     # A cut link sends no reset: pings find out, within 15 s, that the learner is gone.
     ("grpc.keepalive_time_ms", 10_000),
@@ -81,7 +81,6 @@ class LearnerClient:
         self._thread = threading.Thread(target=self._run_loop, name="learner-client", daemon=True)
         self._spaces_known = asyncio.Event()
         self._fetch_due = asyncio.Event()
-        self._send_due = asyncio.Event()
         self._closing = False
         self._joined = False
         self.run: pb.JoinRunResponse | None = None
@@ -141,7 +140,6 @@ class LearnerClient:
 
     def _run_loop(self) -> None:
         self._main = self._loop.create_task(self._serve())
-        self._outbox.on_put = self._wake_sender
         try:
             self._loop.run_until_complete(self._main)
         except asyncio.CancelledError:
@@ -151,12 +149,13 @@ class LearnerClient:
         except BaseException as failure:
             self._tell(failure=failure)
         finally:
-            self._outbox.on_put = lambda: None
             self._loop.close()
 
-    def _wake_sender(self) -> None:
-        """Called from the rollout's thread."""
-        self._loop.call_soon_threadsafe(self._send_due.set)
+    def _call_soon(self, callback: Callable[[], None]) -> None:
+        """Runs `callback` on the client's thread; called from the rollout's."""
+        # A loop that has just ended has nobody to wake; `check` tells the rollout why.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(callback)
 
     def _tell(self, **news: Any) -> None:
         with self._changed:
@@ -175,8 +174,7 @@ class LearnerClient:
             backoff = Backoff()
             while True:
                 try:
-                    await self._work(backoff)
-                    reason = "it is stopping"
+                    reason = await self._work(backoff)
                 except grpc.aio.AioRpcError as error:
                     if error.code() not in RETRIED and not self._must_rejoin(error):
                         raise LearnerRefusedError(
@@ -198,7 +196,8 @@ class LearnerClient:
         """Whether the learner merely does not know this session, as after its restart: calls after JoinRun only."""
         return error.code() is grpc.StatusCode.FAILED_PRECONDITION and self._joined
 
-    async def _work(self, backoff: Backoff) -> None:
+    async def _work(self, backoff: Backoff) -> str:
+        """Joins and streams; returns why that ended."""
         self._joined = False
         if self._spaces is None:
             self._tell(run=await self._join(None))
@@ -207,18 +206,17 @@ class LearnerClient:
         graph = decode_graph(answer.graph)
         self._joined = True
         self._tell(run=answer)
-        tasks = [
-            asyncio.create_task(self._stream(graph, backoff), name="push"),
-            asyncio.create_task(self._fetch(graph), name="fetch"),
-        ]
+        push = asyncio.create_task(self._push(graph, backoff), name="push")
+        fetch = asyncio.create_task(self._fetch(graph), name="fetch")
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await asyncio.wait((push, fetch), return_when=asyncio.FIRST_COMPLETED)
+            if fetch.done():
+                fetch.result()
+            return await push
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            push.cancel()
+            fetch.cancel()
+            await asyncio.gather(push, fetch, return_exceptions=True)
 
     async def _join(self, spaces: Spaces | None) -> pb.JoinRunResponse:
         request = pb.JoinRunRequest(
@@ -233,88 +231,45 @@ class LearnerClient:
         return answer
 
     async def _fetch(self, graph: PolicyGraph) -> None:
-        """Fetches the newest version whenever one is due."""
+        """Fetches the newest version whenever one is due; the first after joining whatever its number.
+
+        A learner that began anew counts versions from 1 again, so that numbers from before mean nothing.
+        """
+        known_version = 0
         self._fetch_due.set()
         while True:
             await self._fetch_due.wait()
             self._fetch_due.clear()
-            behaviour = self.behaviour
-            same_graph = behaviour is not None and behaviour.graph.onnx == graph.onnx
-            known = behaviour.policy.version if behaviour is not None and same_graph else 0
-            request = pb.GetPolicyRequest(session_id=self._session_id, known_version=known)
+            request = pb.GetPolicyRequest(session_id=self._session_id, known_version=known_version)
             answer: pb.GetPolicyResponse = await self._stub.GetPolicy(
                 request, timeout=CALL_DEADLINE_SECONDS, metadata=self._metadata
             )
             if answer.HasField("policy"):
                 policy = decode_version(answer.policy)
-                self._tell(behaviour=Behaviour(graph, policy), newest_version=max(self.newest_version, policy.version))
+                known_version = policy.version
+                self._tell(behaviour=Behaviour(graph, policy), newest_version=known_version)
 
-    async def _stream(self, graph: PolicyGraph, backoff: Backoff) -> None:
-        """Pushes chunks until the learner drains or the stream breaks."""
-        call = self._stub.PushTrajectories(metadata=self._metadata)
+    async def _push(self, graph: PolicyGraph, backoff: Backoff) -> str:
+        """Pushes chunks until the learner drains or the stream breaks; returns why it ended."""
+        stream = PushStream(self._stub.PushTrajectories(metadata=self._metadata), self._outbox, self._take)
+        self._outbox.on_put = lambda: self._call_soon(stream.wake)
         try:
-            await call.write(
-                pb.PushTrajectoriesRequest(
-                    header=pb.StreamHeader(session_id=self._session_id, graph_fingerprint=graph.fingerprint)
-                )
-            )
-            first = await asyncio.wait_for(call.read(), OPEN_DEADLINE_SECONDS)
-            if first is grpc.aio.EOF:
-                return
-            self._resume(first)
+            await stream.open(pb.StreamHeader(session_id=self._session_id, graph_fingerprint=graph.fingerprint))
             backoff.reset()
-            _logger.info("streaming to %s from chunk %d", self._config.learner, first.committed_sequence + 1)
-            sender = asyncio.create_task(self._send(call), name="send")
-            try:
-                while True:
-                    answer = await call.read()
-                    if answer is grpc.aio.EOF:
-                        return
-                    self._take(answer)
-                    if answer.drain:
-                        return
-            finally:
-                sender.cancel()
-        except TimeoutError:
-            _logger.warning("no answer to a new stream within %.0f s", OPEN_DEADLINE_SECONDS)
-        finally:
-            call.cancel()
-
-    def _resume(self, answer: pb.PushTrajectoriesResponse) -> None:
-        if answer.committed_sequence < self._outbox.acknowledged_sequence:
-            _logger.warning(
-                "the learner has chunks up to %d of this session, %d were acknowledged: it lost its replay; "
-                "going on as a new session",
-                answer.committed_sequence,
-                self._outbox.acknowledged_sequence,
-            )
+            _logger.info("streaming to %s", self._config.learner)
+            await stream.run()
+        except SessionLostError as error:
             self._session_id = uuid.uuid4().hex
             self._outbox.restart()
-            raise grpc.aio.AioRpcError(
-                grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), "the session begins anew"
-            )
-        self._next_sequence = answer.committed_sequence + 1
-        self._send_until = 0
-        self.newest_version = 0
-        self._take(answer)
+            return f"it lost its replay, {error}: going on as a new session"
+        except TimeoutError:
+            return "it does not answer a new stream"
+        finally:
+            stream.close()
+            self._outbox.on_put = lambda: None
+        return "it is stopping"
 
     def _take(self, answer: pb.PushTrajectoriesResponse) -> None:
-        self._outbox.acknowledge(answer.committed_sequence)
-        self._send_until = answer.committed_sequence + answer.credit
-        if answer.flow_state != self.flow_state:
-            _logger.debug("the learner is %s", status_pb2.FlowState.Name(answer.flow_state)[11:].lower())
         if answer.newest_policy_version != self.newest_version and not self._evaluates:
             self._fetch_due.set()
         self._tell(newest_version=answer.newest_policy_version, flow_state=answer.flow_state, connected=True)
-        self._send_due.set()
-
-    async def _send(self, call: Any) -> None:
-        while True:
-            await self._send_due.wait()
-            self._send_due.clear()
-            while self._next_sequence <= self._send_until:
-                chunk = self._outbox.find(self._next_sequence)
-                if chunk is None:
-                    break
-                await call.write(pb.PushTrajectoriesRequest(chunk=chunk))
-                self._next_sequence += 1

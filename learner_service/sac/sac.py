@@ -21,7 +21,7 @@ from learner_service.sac.optimiser import Optimiser, as_vector
 from learner_service.sac.return_scale import ReturnScale
 from learner_service.sac.values import make_values
 
-CRITICS = int(__import__("os").environ.get("CRITICS", "2"))
+CRITICS = 2
 """Clipped double Q-learning takes the least of two (https://arxiv.org/abs/1802.09477)."""
 
 UPDATES_PER_PRIVILEGED_SAMPLE = 256

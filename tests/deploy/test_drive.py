@@ -77,7 +77,7 @@ def test_graph_of_another_run_is_refused(tmp_path: Path) -> None:
     save_idle_pendulum(tmp_path)
     about = json.loads((tmp_path / "policy.json").read_text())
     (tmp_path / "policy.json").write_text(json.dumps({**about, "graph_fingerprint": "0" * 64}))
-    with pytest.raises(DriveError, match="policy.json is about 0000"):
+    with pytest.raises(DriveError, match=r"policy\.json is about 0000"):
         load_policy(tmp_path)
 
 
