@@ -122,5 +122,14 @@ class NotANumberEnvironment(CountingEnvironment):
     not_a_number_at_step = 8
 
 
-for name in ("Counting", "Failing", "NotANumber"):
+class HangingEnvironment(CountingEnvironment):
+    """Its first step says so and never returns."""
+
+    def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        print("the planted hang", flush=True)
+        time.sleep(3600)
+        return super().step(action)
+
+
+for name in ("Counting", "Failing", "NotANumber", "Hanging"):
     gymnasium.register(f"{name}-v0", f"tests.fakes:{name}Environment", disable_env_checker=True)
