@@ -63,6 +63,23 @@ class FlowConfig:
     publish_period_seconds: float = 1.0
     """Shortest time between two policy versions."""
 
+    def __post_init__(self) -> None:
+        for name, least in (("chunk_length", 2), ("max_in_flight_chunks", 1), ("min_transitions", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        if self.replay_capacity <= self.min_transitions + self.chunk_length:
+            raise ValueError(
+                f"replay_capacity is {self.replay_capacity}; it must exceed min_transitions and a chunk, "
+                f"{self.min_transitions} + {self.chunk_length}, or training never begins"
+            )
+        if not 0 <= self.samples_per_insert_min < self.samples_per_insert_max:
+            raise ValueError(
+                f"samples_per_insert_min is {self.samples_per_insert_min:g} and samples_per_insert_max "
+                f"{self.samples_per_insert_max:g}; the minimum must be at least 0 and below the maximum"
+            )
+        if not self.publish_period_seconds >= 0:
+            raise ValueError(f"publish_period_seconds is {self.publish_period_seconds}; it must be at least 0")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExplorationConfig:
@@ -72,6 +89,14 @@ class ExplorationConfig:
     """Factors on the policy's own noise."""
     hold_steps: tuple[int, ...] = (1, 4, 2, 8)
     """Steps for which one draw of noise is held; longer explores farther."""
+
+    def __post_init__(self) -> None:
+        if not self.scales or not self.hold_steps:
+            raise ValueError("scales or hold_steps is empty; each needs at least one rung")
+        if min(self.scales) < 0 or min(self.hold_steps) < 1:
+            raise ValueError(
+                f"scales are {self.scales} and hold_steps {self.hold_steps}; scales must be at least 0, steps at least 1"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
