@@ -95,7 +95,7 @@ class ExplorationConfig:
             raise ValueError("scales or hold_steps is empty; each needs at least one rung")
         if min(self.scales) < 0 or min(self.hold_steps) < 1:
             raise ValueError(
-                f"scales are {self.scales} and hold_steps {self.hold_steps}; scales must be at least 0, steps at least 1"
+                f"scales are {self.scales} and hold_steps {self.hold_steps}; scales are at least 0, steps at least 1"
             )
 
 

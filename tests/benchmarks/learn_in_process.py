@@ -46,7 +46,7 @@ class Settings:
     """Keyword arguments of the environment that evaluates."""
     environments: int = 16
     """Stepped together."""
-    samples_per_insert: float = 64.0
+    samples_per_insert: float = 16.0
     """Transitions sampled for each new one."""
     min_transitions: int = 2_000
     """Before the first update."""

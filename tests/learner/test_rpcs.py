@@ -234,7 +234,7 @@ def test_workers_that_outrun_the_trainer_get_no_credit_until_it_caught_up() -> N
     flow = dataclasses.replace(
         CONFIG.flow, samples_per_insert_min=64.0, samples_per_insert_max=128.0, max_in_flight_chunks=64
     )
-    slow = CountingPolicy(update_seconds=0.01)
+    slow = CountingPolicy(update_seconds=0.004)
     with (
         AsyncLearningNode(slow, dataclasses.replace(CONFIG, flow=flow)) as node,
         BareClient(node.address) as client,

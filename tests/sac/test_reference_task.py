@@ -9,6 +9,7 @@ def test_pendulum_is_balanced_within_12000_steps() -> None:
     settings = Settings(
         env="Pendulum-v1",
         environments=4,
+        samples_per_insert=64,
         max_steps=12_000,
         seconds=250,
         stop_at_return=-200,
