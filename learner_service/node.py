@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import ExitStack
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -64,13 +65,14 @@ class AsyncLearningNode:
 
     def stop(self) -> None:
         """Refuses new work, lets workers leave, ends training and writes the last files."""
-        self._server.stop()
-        training = self.run.training
-        if training is not None:
-            training.trainer.stop(TRAINER_STOP_SECONDS)
-        if self._directory is not None:
-            self._directory.save_results()
-            self._directory.save_newest()
+        with ExitStack() as last_to_first:
+            # Each step is taken even if one before it fails; what failed first is raised in the end.
+            if self._directory is not None:
+                last_to_first.callback(self._directory.save_newest)
+                last_to_first.callback(self._directory.save_results)
+            if self.run.training is not None:
+                last_to_first.callback(self.run.training.trainer.stop, TRAINER_STOP_SECONDS)
+            last_to_first.callback(self._server.stop)
         _logger.info("learner stopped")
 
     def __enter__(self) -> Self:
@@ -105,7 +107,11 @@ class AsyncLearningNode:
     def _watch(self) -> None:
         recorded_at = time.monotonic()
         while not self._stopping.wait(WATCH_PERIOD_SECONDS):
-            status = self._server.status()
+            try:
+                status = self._server.status()
+            except TimeoutError:
+                _logger.warning("the server has not told the run's state in time: this machine is overloaded")
+                continue
             if status.failure:
                 self._stopping.set()
             if self._directory is not None:

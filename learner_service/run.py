@@ -29,6 +29,11 @@ MAX_SESSIONS = 10_000
 """Sessions remembered; beyond that the one away for longest is forgotten, and with it what it had committed."""
 
 
+def staleness_bucket(versions_behind: int) -> int:
+    """The bar of the staleness histogram that counts this age: 0, 1, 2, 4, 8, ..., its largest age."""
+    return 0 if versions_behind == 0 else 1 << (versions_behind - 1).bit_length()
+
+
 class Training:
     """What exists once the run's spaces are known: policy, replay, trainer and published versions."""
 
@@ -128,7 +133,8 @@ class Run:
             if self.first_transition_at is None:
                 self.first_transition_at = time.time()
             training.limiter.insert(chunk.length)
-            self.staleness[max(training.store.newest_version - chunk.policy_version, 0)] += chunk.length
+            versions_behind = max(training.store.newest_version - chunk.policy_version, 0)
+            self.staleness[staleness_bucket(versions_behind)] += chunk.length
         session.count(chunk)
         if chunk.summary is not None:
             self._report_episode(session, chunk)

@@ -22,6 +22,8 @@ Context: TypeAlias = "grpc.aio.ServicerContext[pb.PushTrajectoriesRequest, pb.Pu
 AnyContext: TypeAlias = "grpc.aio.ServicerContext[object, object]"
 
 MAX_SESSION_ID_LENGTH = 64
+HEADER_DEADLINE_SECONDS = 30.0
+"""From the opening of a stream to its header."""
 
 
 class LearnerServicer:
@@ -132,7 +134,13 @@ class LearnerServicer:
         return len(self._streams)
 
     async def _open(self, requests: AsyncIterator[pb.PushTrajectoriesRequest], context: Context) -> Session:
-        first = await anext(requests, None)
+        try:
+            first = await asyncio.wait_for(anext(requests, None), HEADER_DEADLINE_SECONDS)
+        except TimeoutError:
+            await context.abort(
+                grpc.StatusCode.DEADLINE_EXCEEDED,
+                f"no header came within {HEADER_DEADLINE_SECONDS:.0f} s; send it when the stream opens",
+            )
         if first is None or not first.HasField("header"):
             await context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT, "the first message is not a header; send exactly one, before chunks"

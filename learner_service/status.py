@@ -1,7 +1,7 @@
 """The run's state as one message: what `GetRunStatus` answers and the progress file records."""
 
 import time
-from collections import Counter, deque
+from collections import deque
 
 from distrib_l2r.v1 import status_pb2, trajectory_pb2
 from learner_service.run import Run
@@ -42,7 +42,10 @@ def run_status(run: Run, rates: Rates) -> status_pb2.RunStatus:
         run_id=run.run_id,
         training_seconds=run.training_seconds,
         workers=[session.status() for session in run.sessions.values()],
-        staleness=_staleness(run.staleness),
+        staleness=[
+            status_pb2.StalenessBucket(max_versions_behind=bound, transitions=count)
+            for bound, count in sorted(run.staleness.items())
+        ],
         flow_state=status_pb2.FLOW_STATE_STARVED,
         flow_detail="no worker has brought its spaces yet: start one",
         laps_clean=run.evaluations.laps_clean,
@@ -77,14 +80,3 @@ def run_status(run: Run, rates: Rates) -> status_pb2.RunStatus:
         if training.trainer.failure is not None:
             status.failure = f"{type(training.trainer.failure).__name__}: {training.trainer.failure}"
     return status
-
-
-def _staleness(ages: Counter[int]) -> list[status_pb2.StalenessBucket]:
-    """Buckets 0, 1, 2, 4, 8, ... up to the oldest age seen."""
-    buckets: Counter[int] = Counter()
-    for age, transitions in ages.items():
-        buckets[0 if age == 0 else 1 << (age - 1).bit_length()] += transitions
-    return [
-        status_pb2.StalenessBucket(max_versions_behind=bound, transitions=count)
-        for bound, count in sorted(buckets.items())
-    ]

@@ -1,5 +1,6 @@
 """Small stand-ins that obey the real interfaces."""
 
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -37,14 +38,14 @@ class LinearActor(nn.Module):
 
 
 class CountingPolicy:
-    """An algorithm that learns nothing: each update adds 1 to the actor's bias."""
+    """An algorithm that learns nothing: each update adds 1 to the actor's bias, and waits until its gate is open."""
 
-    def __init__(self, *, update_seconds: float = 0.0, fail_at_update: int | None = None) -> None:
+    def __init__(self, *, gate: threading.Event | None = None, fail_at_update: int | None = None) -> None:
         self.spaces = SPACES
         self.sampling = Sampling(batch_size=8, n_step=1)
         self.actor = LinearActor()
         self.updates = 0
-        self._update_seconds = update_seconds
+        self._gate = gate
         self._fail_at_update = fail_at_update
 
     def calibrate(self, observation: Mapping[str, Array], discounted_return: Array) -> None:
@@ -54,7 +55,8 @@ class CountingPolicy:
         self.updates += 1
         if self.updates == self._fail_at_update:
             raise ArithmeticError("the planted failure")
-        time.sleep(self._update_seconds)
+        if self._gate is not None:
+            assert self._gate.wait(60), "the test never opened the gate"
         with torch.no_grad():
             self.actor.linear.bias.add_(1)
 

@@ -31,7 +31,11 @@ class EnvironmentFailedError(RuntimeError):
 
 
 class Rollout:
-    """One worker's driving. Runs on the thread that calls `collect` or `evaluate`."""
+    """One worker's driving. Runs on the thread that calls `collect` or `evaluate`.
+
+    Attributes:
+        environment: driven now; to be replaced, while neither runs, after it failed.
+    """
 
     def __init__(
         self,
@@ -44,7 +48,7 @@ class Rollout:
         chunk_length: int,
         stopping: threading.Event,
     ) -> None:
-        self._environment = environment
+        self.environment: Environment | None = environment
         self._client = client
         self._outbox = outbox
         self._assignment = assignment
@@ -95,15 +99,13 @@ class Rollout:
                 return
             self._client.refresh()
 
-    def replace(self, environment: Environment) -> None:
-        """Goes on with another environment, after the old one failed."""
-        self._environment = environment
-
     def _drive(self, noise: HeldNoise | None) -> None:
         """One episode, or as much of it as comes before the stop; without noise one version drives all of it."""
         actor, builder, record = self._actor, self._builder, EpisodeRecord()
+        environment = self.environment
+        assert environment is not None, "whoever calls provides one"
         try:
-            observation, _ = self._environment.reset(seed=self._seed)
+            observation, _ = environment.reset(seed=self._seed)
         except Exception as error:
             raise EnvironmentFailedError(f"reset raised {type(error).__name__}: {error}") from error
         self._seed = None
@@ -119,7 +121,7 @@ class Rollout:
                 actor = self._actor
             action = actor.act(columns, noise.next() if noise is not None else None)
             try:
-                observation, reward, terminated, truncated, info = self._environment.step(action)
+                observation, reward, terminated, truncated, info = environment.step(action)
             except Exception as error:
                 if builder.length:
                     self._hand_over(Ending.ABORTED, record)

@@ -103,15 +103,36 @@ class AsyncWorker:
         backoff = Backoff()
         while not self._stopping.is_set():
             try:
+                if rollout.environment is None:
+                    rollout.environment = self._make_again(run.environment)
                 drive()
             except EnvironmentFailedError as error:
                 seconds = backoff.next_seconds()
                 _logger.exception("the simulator failed (%s); making it anew in %.1f s", error, seconds)
-                environment.close()
+                self._close(rollout)
                 self._stopping.wait(seconds)
-                environment = self._make_environment(run.environment)
-                rollout.replace(environment)
-        environment.close()
+        self._close(rollout)
+
+    def _close(self, rollout: Rollout) -> None:
+        """Closes the rollout's environment; one that fails to close is reported and left behind."""
+        environment, rollout.environment = rollout.environment, None
+        if environment is not None:
+            try:
+                environment.close()
+            # Simulators raise anything; the worker must go on without this one.
+            except Exception:
+                _logger.exception("the simulator failed while it was closed")
+
+    def _make_again(self, environment: join_pb2.Environment) -> Environment:
+        """Makes an environment that could be made before.
+
+        Raises:
+            EnvironmentFailedError: not now.
+        """
+        try:
+            return self._make_environment(environment)
+        except Exception as error:
+            raise EnvironmentFailedError(f"making it raised {type(error).__name__}: {error}") from error
 
     def _make_environment(self, environment: join_pb2.Environment) -> Environment:
         arguments = argument_values(environment.arguments)

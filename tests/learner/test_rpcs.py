@@ -1,6 +1,7 @@
 """The contract's guarantees, against a real server on port 0."""
 
 import dataclasses
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,8 @@ from learner_service import AsyncLearningNode, LearnerConfig
 from learner_service.config import FlowConfig, TransportConfig
 from tests.bare_client import BareClient, chunk_request, eventually
 from tests.fakes import SPACES, CountingPolicy
+
+pytestmark = pytest.mark.usefixtures("fake_actor_exported_once")
 
 CONFIG = LearnerConfig(
     transport=TransportConfig(port=0),
@@ -231,21 +234,24 @@ def test_status_counts_what_each_worker_did(client: BareClient) -> None:
 
 
 def test_workers_that_outrun_the_trainer_get_no_credit_until_it_caught_up() -> None:
-    flow = dataclasses.replace(
-        CONFIG.flow, samples_per_insert_min=64.0, samples_per_insert_max=128.0, max_in_flight_chunks=64
-    )
-    slow = CountingPolicy(update_seconds=0.004)
+    flow = dataclasses.replace(CONFIG.flow, samples_per_insert_min=64.0, samples_per_insert_max=128.0)
+    gate = threading.Event()
     with (
-        AsyncLearningNode(slow, dataclasses.replace(CONFIG, flow=flow)) as node,
+        AsyncLearningNode(CountingPolicy(gate=gate), dataclasses.replace(CONFIG, flow=flow)) as node,
         BareClient(node.address) as client,
     ):
         stream = client.open(client.header())
-        for sequence in range(1, 65):
-            stream.send(chunk_request(sequence, first_step=4 * (sequence - 1)))
-        throttled = stream.answer_until(lambda answer: answer.credit == 0)
-        assert throttled.flow_state == status_pb2.FLOW_STATE_THROTTLED
+        answer = stream.answer()
+        while answer.credit > 0:
+            sent = answer.committed_sequence + 1
+            assert sent < 1_000, "the trainer stands still, yet credit never ends"
+            stream.send(chunk_request(sent, first_step=4 * (sent - 1)))
+            answer = stream.answer_until(lambda answer, sent=sent: answer.committed_sequence == sent)  # type: ignore[misc]
+        assert answer.flow_state == status_pb2.FLOW_STATE_THROTTLED
         assert "workers wait" in client.status().flow_detail
-        stream.answer_until(lambda answer: answer.credit > 0)
+        gate.set()
+        answer = stream.answer_until(lambda answer: answer.credit > 0)
+        assert answer.flow_state != status_pb2.FLOW_STATE_THROTTLED
         stream.send(None)
 
 

@@ -129,6 +129,7 @@ def test_weights_are_copies_and_exporting_changes_nothing() -> None:
         assert not (weight == 7).any()
 
 
+@pytest.mark.slow
 def test_another_process_exports_the_same_bytes() -> None:
     program = (
         "from tests.sac.test_actor_export import random_actor, camera_spaces, export_actor;"

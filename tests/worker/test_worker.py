@@ -18,6 +18,8 @@ from worker_service import AsyncWorker, WorkerConfig
 from worker_service.client import LearnerRefusedError
 from worker_service.environment import Environment
 
+pytestmark = pytest.mark.usefixtures("fake_actor_exported_once")
+
 CONFIG = LearnerConfig(
     transport=TransportConfig(port=0),
     environment=EnvironmentConfig(env="tests.fakes:Counting-v0", env_args=("step_seconds=0.001",)),
