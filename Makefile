@@ -12,16 +12,18 @@ EXTRAS := learner,worker,run,dev
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
+BENCHMARKS := racetrack_steps replay_sampling
+
 PROTOS := $(wildcard protos/distrib_l2r/v1/*.proto)
 PROTOC := ../$(BIN)/python -m grpc_tools.protoc -I. \
 	--plugin=protoc-gen-mypy=../$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=../$(BIN)/protoc-gen-mypy_grpc
 
-## The main job; options MINUTES= WORKERS= TRACK= ENV= SEED= RUN_DIR=
+## The main job; options MINUTES= WORKERS= TRACK= ENV= SEED= RUN_DIR= LEARNER_FLAGS=
 .PHONY: run
 run: $(SETUP)
 	$(BIN)/python -m deploy.local $(if $(MINUTES),--minutes $(MINUTES)) $(if $(WORKERS),--workers $(WORKERS)) \
 		$(if $(TRACK),--track $(TRACK)) $(if $(ENV),--env $(ENV)) $(if $(SEED),--seed $(SEED)) \
-		$(if $(RUN_DIR),--run-dir $(RUN_DIR))
+		$(if $(RUN_DIR),--run-dir $(RUN_DIR)) $(if $(LEARNER_FLAGS),--learner-flags="$(LEARNER_FLAGS)")
 
 ## All tests: units, then those with real processes
 .PHONY: test
@@ -50,8 +52,7 @@ check: $(SETUP)
 ## Benchmarks, one JSON object a line; BENCH=name runs one of tests/benchmarks
 .PHONY: bench
 bench: $(SETUP)
-	for file in $(if $(BENCH),tests/benchmarks/$(BENCH).py,$(wildcard tests/benchmarks/*.py)); do \
-		$(BIN)/python $$file || exit 1; done
+	for name in $(or $(BENCH),$(BENCHMARKS)); do $(BIN)/python -m tests.benchmarks.$$name || exit 1; done
 
 ## Generated code from the contract
 .PHONY: protos

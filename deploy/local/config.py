@@ -1,6 +1,7 @@
 """Options of the launcher: each field is a flag of `python -m deploy.local` and an option of `make run`."""
 
 import math
+import shlex
 import sys
 import time
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class Config:
     """A Gymnasium id, "module:id" where a module registers it."""
     seed: int = 0
     """Seeds networks, sampling, environments and exploration."""
+    learner_flags: str = ""
+    """More flags for the learner, as on a command line, such as "--discount 0.99 --hold-steps 1 16"."""
     run_dir: Path = field(default_factory=_default_run_dir)
     """Takes everything the run leaves; runs/<UTC time> if not given."""
 
@@ -52,6 +55,12 @@ class Config:
             raise ConfigError(f"workers is {self.workers}; it must be at least 1: give for example WORKERS=2")
         if self.seed < 0:
             raise ConfigError(f"seed is {self.seed}; it must be at least 0: give for example SEED=0")
+        try:
+            shlex.split(self.learner_flags)
+        except ValueError as error:
+            raise ConfigError(
+                f"learner_flags is {self.learner_flags!r}, which no shell could split ({error}): close its quotes"
+            ) from error
         if self.track is not None:
             if not self.races:
                 raise ConfigError(
@@ -109,7 +118,7 @@ class Programs:
             # A file's whole path, so that the saved policy finds it from any working directory.
             track = Path(config.track).resolve() if config.track.endswith(".csv") else config.track
             command += ["--env-args", f"track={track}"]
-        return command
+        return [*command, *shlex.split(config.learner_flags)]
 
     def worker_command(self, address: str, name: str, role: str) -> list[str]:
         """A worker of the learner at `address`; `role` is collect or evaluate."""

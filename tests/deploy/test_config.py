@@ -57,3 +57,13 @@ def test_track_is_the_default_circuit_of_the_racetrack_and_none_elsewhere() -> N
     assert Config().track_name == "larkfield"
     assert Config(env="worker_service.simulators.racetrack:Racetrack-v0", track="kestrel").track_name == "kestrel"
     assert Config(env="Pendulum-v1").track_name is None
+
+
+def test_more_flags_reach_the_learner_as_a_shell_would_split_them() -> None:
+    config = Config(learner_flags="--discount 0.99 --run-id 'two words'", run_dir=Path("somewhere"))
+    assert Programs().learner_command(config)[-4:] == ["--discount", "0.99", "--run-id", "two words"]
+
+
+def test_flags_that_no_shell_could_split_are_refused() -> None:
+    with pytest.raises(ConfigError, match="close its quotes"):
+        Config(learner_flags="--run-id 'open", run_dir=Path("somewhere"))
