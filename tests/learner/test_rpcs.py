@@ -1,49 +1,24 @@
 """The contract's guarantees, against a real server on port 0."""
 
 import dataclasses
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from distrib_l2r.limits import MAX_MESSAGE_BYTES
 from distrib_l2r.policy import decode_graph, decode_version
 from distrib_l2r.spaces import Box
 from distrib_l2r.trajectory import Ending, EpisodeSummary, Lap, Purpose
-from distrib_l2r.v1 import join_pb2, status_pb2
+from distrib_l2r.v1 import join_pb2
 from distrib_l2r.v1 import learner_service_pb2 as pb
-from learner_service import AsyncLearningNode, LearnerConfig
-from learner_service.config import FlowConfig, TransportConfig
-from tests.bare_client import BareClient, chunk_request, eventually
-from tests.fakes import SPACES, CountingPolicy
+from learner_service import AsyncLearningNode
+from tests.bare_client import BareClient, chunk_request
+from tests.fakes import SPACES
+from tests.learner.settings import CONFIG, refusal
 
 pytestmark = pytest.mark.usefixtures("fake_actor_exported_once")
-
-CONFIG = LearnerConfig(
-    transport=TransportConfig(port=0),
-    flow=FlowConfig(min_transitions=32, replay_capacity=4096, samples_per_insert_min=0.0, publish_period_seconds=0.05),
-)
-
-
-@pytest.fixture
-def learner() -> Iterator[AsyncLearningNode]:
-    with AsyncLearningNode(CountingPolicy(), CONFIG) as node:
-        yield node
-
-
-@pytest.fixture
-def client(learner: AsyncLearningNode) -> Iterator[BareClient]:
-    with BareClient(learner.address) as bare:
-        yield bare
-
-
-def refusal(call: "pytest.ExceptionInfo[grpc.RpcError]") -> tuple[grpc.StatusCode, str]:
-    return call.value.code(), call.value.details() or ""
 
 
 def test_join_tells_everything_a_worker_needs(client: BareClient) -> None:
@@ -231,83 +206,3 @@ def test_status_counts_what_each_worker_did(client: BareClient) -> None:
     worker = client.status().workers[0]
     assert (worker.name, worker.transitions, worker.episodes, worker.aborted_episodes) == ("bare", 4, 1, 1)
     assert [(b.max_versions_behind, b.transitions) for b in client.status().staleness] == [(0, 4)]
-
-
-def test_workers_that_outrun_the_trainer_get_no_credit_until_it_caught_up() -> None:
-    flow = dataclasses.replace(CONFIG.flow, samples_per_insert_min=64.0, samples_per_insert_max=128.0)
-    gate = threading.Event()
-    with (
-        AsyncLearningNode(CountingPolicy(gate=gate), dataclasses.replace(CONFIG, flow=flow)) as node,
-        BareClient(node.address) as client,
-    ):
-        stream = client.open(client.header())
-        answer = stream.answer()
-        while answer.credit > 0:
-            sent = answer.committed_sequence + 1
-            assert sent < 1_000, "the trainer stands still, yet credit never ends"
-            stream.send(chunk_request(sent, first_step=4 * (sent - 1)))
-            answer = stream.answer_until(lambda answer, sent=sent: answer.committed_sequence == sent)  # type: ignore[misc]
-        assert answer.flow_state == status_pb2.FLOW_STATE_THROTTLED
-        assert "workers wait" in client.status().flow_detail
-        gate.set()
-        answer = stream.answer_until(lambda answer: answer.credit > 0)
-        assert answer.flow_state != status_pb2.FLOW_STATE_THROTTLED
-        stream.send(None)
-
-
-def test_a_trainer_without_data_says_that_it_starves(client: BareClient) -> None:
-    client.join()
-    status = client.status()
-    assert status.flow_state == status_pb2.FLOW_STATE_STARVED
-    assert "32" in status.flow_detail, "the sentence names the transitions it waits for"
-
-
-def test_health_follows_the_trainer() -> None:
-    with AsyncLearningNode(CountingPolicy(fail_at_update=3), CONFIG) as node, BareClient(node.address) as client:
-        health: Any = health_pb2_grpc.HealthStub(client.channel)
-
-        def state() -> int:
-            return int(health.Check(health_pb2.HealthCheckRequest(), timeout=5).status)
-
-        assert state() == health_pb2.HealthCheckResponse.SERVING
-        stream = client.open(client.header())
-        stream.send_training(9)
-        stream.send(None)
-        eventually(lambda: state() == health_pb2.HealthCheckResponse.NOT_SERVING, "a dead trainer shows in health")
-        assert client.status().failure == "ArithmeticError: the planted failure"
-
-
-def test_health_waits_for_the_first_policy() -> None:
-    with AsyncLearningNode(config=CONFIG) as node, BareClient(node.address) as client:
-        health: Any = health_pb2_grpc.HealthStub(client.channel)
-        assert health.Check(health_pb2.HealthCheckRequest(), timeout=5).status == 2, "NOT_SERVING"
-        answer = client.join(spaces=None)
-        assert not answer.HasField("graph")
-        assert answer.environment.id == "Racetrack-v0"
-        with pytest.raises(grpc.RpcError) as refused:
-            client.get_policy()
-        assert refusal(refused)[0] is grpc.StatusCode.FAILED_PRECONDITION
-        assert client.join().HasField("graph"), "the first spaces become the run's"
-        eventually(
-            lambda: health.Check(health_pb2.HealthCheckRequest(), timeout=5).status == 1, "SERVING after the first"
-        )
-
-
-def test_reflection_lists_the_services(client: BareClient) -> None:
-    stub: Any = reflection_pb2_grpc.ServerReflectionStub(client.channel)
-    request = reflection_pb2.ServerReflectionRequest(list_services="")
-    answer = next(stub.ServerReflectionInfo(iter([request]), timeout=5))
-    names = {service.name for service in answer.list_services_response.service}
-    assert {"distrib_l2r.v1.LearnerService", "grpc.health.v1.Health"} <= names
-
-
-def test_stopping_tells_workers_to_drain_and_refuses_new_work(learner: AsyncLearningNode, client: BareClient) -> None:
-    stream = client.open(client.header())
-    stream.send(chunk_request(1))
-    stream.answer_until(lambda answer: answer.committed_sequence == 1)
-    learner.stop()
-    with pytest.raises(grpc.RpcError) as ended:
-        stream.answer_until(lambda answer: answer.drain)
-        stream.answer()
-    assert refusal(ended)[0] is grpc.StatusCode.UNAVAILABLE
-    stream.cancel()
