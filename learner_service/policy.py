@@ -1,7 +1,6 @@
 """What the learner asks of an algorithm: the small interface behind `AsyncLearningNode(policy=...)`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -9,18 +8,7 @@ import torch
 from distrib_l2r.spaces import Spaces
 from distrib_l2r.tensor import Array
 from learner_service.replay.batch import Batch
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sampling:
-    """The batches an algorithm wants from replay."""
-
-    batch_size: int = 256
-    """Transitions a batch."""
-    n_step: int = 3
-    """Most rewards summed into one n-step return."""
-    discount: float = 0.99
-    """Discount a step."""
+from learner_service.replay.sampling import Sampling
 
 
 class Policy(Protocol):

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from distrib_l2r.spaces import Box, Spaces
 from distrib_l2r.tensor import Array
-from learner_service.policy import Sampling
 from learner_service.replay.batch import Batch
+from learner_service.replay.sampling import Sampling
 
 OBSERVATION_SIZE = 3
 ACTION_SIZE = 2

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,7 @@ from distrib_l2r.tensor import Array
 from distrib_l2r.trajectory import Ending
 from learner_service.replay.batch import Batch
 from learner_service.replay.ring import DEAD, ReplayRing
-
-if TYPE_CHECKING:
-    from learner_service.policy import Sampling
+from learner_service.replay.sampling import Sampling
 
 Rows = npt.NDArray[np.int64]
 
@@ -31,7 +29,7 @@ class Sampler:
     One thread may use a sampler. It holds the ring's lock while it draws and copies a batch.
     """
 
-    def __init__(self, ring: ReplayRing, sampling: "Sampling", *, seed: int) -> None:
+    def __init__(self, ring: ReplayRing, sampling: Sampling, *, seed: int) -> None:
         """A sampler with buffers for one batch.
 
         Args:

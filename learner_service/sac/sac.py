@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from distrib_l2r.spaces import Spaces
 from distrib_l2r.tensor import Array
-from learner_service.policy import Sampling
 from learner_service.replay.batch import Batch
+from learner_service.replay.sampling import Sampling
 from learner_service.sac.actor import ACTIVATIONS, Actor
 from learner_service.sac.config import SACConfig
 from learner_service.sac.features import Features, RunningStatistics, flatten_columns

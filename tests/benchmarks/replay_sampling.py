@@ -14,9 +14,9 @@ import numpy as np
 
 from distrib_l2r.spaces import Box, Spaces
 from distrib_l2r.trajectory import Ending, Purpose, TrajectoryChunk
-from learner_service.policy import Sampling
 from learner_service.replay.ring import ReplayRing
 from learner_service.replay.sampler import Sampler
+from learner_service.replay.sampling import Sampling
 
 ROWS, WIDTH, CHUNK_LENGTH, EPISODE_CHUNKS, SESSIONS = 1_000_000, 45, 64, 16, 8
 N_STEP = 5

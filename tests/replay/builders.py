@@ -5,9 +5,9 @@ import numpy.typing as npt
 
 from distrib_l2r.spaces import Box, Spaces
 from distrib_l2r.trajectory import Ending, Purpose, TrajectoryChunk
-from learner_service.policy import Sampling
 from learner_service.replay.ring import DEAD, ReplayRing
 from learner_service.replay.sampler import Sampler
+from learner_service.replay.sampling import Sampling
 
 SPACES = Spaces(
     observation={
