@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
+from distrib_l2r.environment import ArgumentValue, encode_arguments
 from distrib_l2r.limits import DEFAULT_PORT
 from distrib_l2r.v1 import join_pb2
 from learner_service.sac.config import SACConfig
-
-ArgumentValue: TypeAlias = bool | int | float | str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +33,8 @@ class EnvironmentConfig:
             evaluation = ("start=standing", "laps=3") if self.races else ()
         return join_pb2.Environment(
             id=self.env,
-            arguments=_messages(parse_arguments(self.env_args)),
-            evaluation_arguments=_messages(parse_arguments(evaluation)),
+            arguments=encode_arguments(parse_arguments(self.env_args)),
+            evaluation_arguments=encode_arguments(parse_arguments(evaluation)),
         )
 
     @property
@@ -166,20 +165,3 @@ def _value(text: str) -> ArgumentValue:
         except ValueError:
             continue
     return text
-
-
-def _messages(arguments: Mapping[str, ArgumentValue]) -> list[join_pb2.EnvironmentArgument]:
-    messages = []
-    for name, value in arguments.items():
-        message = join_pb2.EnvironmentArgument(name=name)
-        # bool before int: every bool is an int too.
-        if isinstance(value, bool):
-            message.bool_value = value
-        elif isinstance(value, int):
-            message.int_value = value
-        elif isinstance(value, float):
-            message.double_value = value
-        else:
-            message.string_value = value
-        messages.append(message)
-    return messages

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
+from distrib_l2r.environment import decode_arguments
 from distrib_l2r.policy import PolicyGraph, PolicyVersion
 from distrib_l2r.v1 import join_pb2, status_pb2
 from learner_service.evaluation import Evaluation
@@ -118,14 +119,9 @@ def environment_figures(environment: join_pb2.Environment) -> dict[str, Any]:
     """An environment as JSON has it."""
     return {
         "id": environment.id,
-        "arguments": argument_values(environment.arguments),
-        "evaluation_arguments": argument_values(environment.evaluation_arguments),
+        "arguments": decode_arguments(environment.arguments),
+        "evaluation_arguments": decode_arguments(environment.evaluation_arguments),
     }
-
-
-def argument_values(arguments: Any) -> dict[str, Any]:
-    """Argument messages as keyword arguments."""
-    return {argument.name: getattr(argument, argument.WhichOneof("value")) for argument in arguments}
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -99,7 +99,7 @@ class LearnerClient:
     def bring(self, spaces: Spaces) -> None:
         """Tells the learner the spaces of this worker's environment; streaming begins."""
         self._spaces = spaces
-        self._loop.call_soon_threadsafe(self._spaces_known.set)
+        self._call_soon(self._spaces_known.set)
 
     def wait(self, condition: Callable[[], bool], timeout_seconds: float) -> bool:
         """Waits until `condition` holds, which is looked at after every news; False when it did not in time.
@@ -125,7 +125,7 @@ class LearnerClient:
 
     def refresh(self) -> None:
         """Asks for the newest version now; `behaviour` changes when it arrives. For evaluating workers."""
-        self._loop.call_soon_threadsafe(self._fetch_due.set)
+        self._call_soon(self._fetch_due.set)
 
     def close(self, flush_seconds: float) -> bool:
         """Waits for acknowledgements, at most so long, and ends the thread; returns whether all was acknowledged."""
@@ -135,6 +135,12 @@ class LearnerClient:
             self._loop.call_soon_threadsafe(self._main.cancel)
             self._thread.join(flush_seconds + 1.0)
         return flushed
+
+    def _call_soon(self, callback: Callable[[], None]) -> None:
+        """Runs `callback` on the client's thread; called from the rollout's thread."""
+        # A loop that has just ended has nobody to wake; `check` tells the rollout why.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(callback)
 
     # Below, everything runs on the client's thread.
 
@@ -150,12 +156,6 @@ class LearnerClient:
             self._tell(failure=failure)
         finally:
             self._loop.close()
-
-    def _call_soon(self, callback: Callable[[], None]) -> None:
-        """Runs `callback` on the client's thread; called from the rollout's."""
-        # A loop that has just ended has nobody to wake; `check` tells the rollout why.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(callback)
 
     def _tell(self, **news: Any) -> None:
         with self._changed:

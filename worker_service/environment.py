@@ -1,7 +1,7 @@
 """Environments as the wire sees them: made by id, wrapped, and their spaces as named boxes."""
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import gymnasium
@@ -10,7 +10,6 @@ import numpy as np
 import worker_service.simulators  # registers the simulators that come with the worker  # noqa: F401
 from distrib_l2r.spaces import Box, Spaces
 from distrib_l2r.tensor import Array
-from distrib_l2r.v1 import join_pb2
 
 Environment: TypeAlias = "gymnasium.Env[Any, Any]"
 EnvironmentWrapper: TypeAlias = Callable[[Environment], Environment]
@@ -33,11 +32,6 @@ def make_environment(
     # The checker warns about what `environment_spaces` refuses with a remedy, and costs time at every step.
     environment = gymnasium.make(id, disable_env_checker=True, **(arguments or {}))
     return wrapper(environment) if wrapper else environment
-
-
-def argument_values(arguments: Iterable[join_pb2.EnvironmentArgument]) -> dict[str, Any]:
-    """Argument messages as keyword arguments."""
-    return {argument.name: getattr(argument, argument.WhichOneof("value") or "string_value") for argument in arguments}
 
 
 def environment_spaces(environment: Environment) -> Spaces:

@@ -7,6 +7,7 @@ import signal
 import threading
 from types import FrameType
 
+from distrib_l2r.environment import decode_arguments
 from distrib_l2r.v1 import join_pb2
 from worker_service.backoff import Backoff
 from worker_service.client import LearnerClient
@@ -14,7 +15,6 @@ from worker_service.config import WorkerConfig
 from worker_service.environment import (
     Environment,
     EnvironmentWrapper,
-    argument_values,
     environment_spaces,
     load_wrapper,
     make_environment,
@@ -135,9 +135,9 @@ class AsyncWorker:
             raise EnvironmentFailedError(f"making it raised {type(error).__name__}: {error}") from error
 
     def _make_environment(self, environment: join_pb2.Environment) -> Environment:
-        arguments = argument_values(environment.arguments)
+        arguments = decode_arguments(environment.arguments)
         if self._config.role == "evaluate":
-            arguments |= argument_values(environment.evaluation_arguments)
+            arguments |= decode_arguments(environment.evaluation_arguments)
         _logger.info("%s with %s", environment.id, arguments or "its defaults")
         return make_environment(environment.id, arguments, self._env_wrapper)
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from distrib_l2r.environment import decode_arguments
 from learner_service.config import EnvironmentConfig
 from worker_service.environment import (
     Environment,
-    argument_values,
     environment_spaces,
     load_wrapper,
     make_environment,
@@ -61,7 +61,7 @@ def test_other_spaces_are_refused_by_name(
 def test_environment_arguments_keep_their_types_over_the_wire() -> None:
     texts = ("laps=3", "friction=0.5", "camera=true", "track=random:7")
     message = EnvironmentConfig(env_args=texts).message()
-    assert argument_values(message.arguments) == {"laps": 3, "friction": 0.5, "camera": True, "track": "random:7"}
+    assert decode_arguments(message.arguments) == {"laps": 3, "friction": 0.5, "camera": True, "track": "random:7"}
 
 
 def test_the_embedded_car_is_made_by_its_short_id() -> None:
