@@ -23,6 +23,8 @@ class SavedPolicy:
 
     graph: PolicyGraph
     version: PolicyVersion
+    run_id: str | None
+    """Of the run that made it; None where the folder does not say."""
     environment_id: str
     arguments: Mapping[str, Any]
     """Of the environment, as evaluations have them."""
@@ -50,6 +52,7 @@ def load_policy(folder: Path) -> SavedPolicy:
         saved = SavedPolicy(
             graph=graph,
             version=version,
+            run_id=about.get("run_id"),
             environment_id=environment["id"],
             arguments={**environment["arguments"], **environment["evaluation_arguments"]},
             evaluated_lap_seconds=(about["evaluation"] or {}).get("best_lap_seconds"),

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from deploy.local.style import ACCENT, FAINT, INK, SECOND, STYLE, draw_heading, save
+from deploy.pictures.style import ACCENT, FAINT, INK, SECOND, STYLE, draw_heading, save
 
 Line = Mapping[str, Any]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.child import Child, stop
-from deploy.local.trace import Trace, best_trace, read_traces
+from deploy.pictures.trace import Trace, best_trace, read_traces
 
 REPLAY_SECONDS: Final = 120.0
 """A replay takes seconds; one that takes longer hangs."""

@@ -1,30 +1,16 @@
 """The summary of a job: what is written into summary.json and printed at the end."""
 
 import json
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
 
 from rich.table import Table
 
 from deploy.local.config import Config
 from deploy.local.status import flow_state_name
+from deploy.versions import library_versions
 from distrib_l2r.v1 import status_pb2
-
-LIBRARIES: Final = (
-    "distributed-l2r",
-    "torch",
-    "numpy",
-    "onnxruntime",
-    "gymnasium",
-    "numba",
-    "grpcio",
-    "protobuf",
-)
-"""Whose versions a summary names, beside Python's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,14 +172,3 @@ def summarise(
 def races(config: Config, status: status_pb2.RunStatus) -> bool:
     """Whether laps are what counts: the embedded car, or any environment that reports laps."""
     return config.races or status.laps_total > 0 or status.HasField("first_lap")
-
-
-def library_versions() -> dict[str, str | None]:
-    """Versions of Python and the main libraries; None for one that is not installed."""
-    versions: dict[str, str | None] = {"python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = None
-    return versions

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deploy.local.learning_curve import Course, draw_learning_curve, read_lines
-from deploy.local.racing_line import draw_racing_line
-from deploy.local.trace import Trace
+from deploy.pictures.racing_line import draw_racing_line
+from deploy.pictures.trace import Trace
 from worker_service.simulators.racetrack.catalogue import find_track
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.trace import best_trace, read_traces
+from deploy.pictures.trace import best_trace, read_traces
 
 HEADER = "episode,x_metres,y_metres,speed_metres_per_second,lap_seconds\n"
 

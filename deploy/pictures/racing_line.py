@@ -10,8 +10,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from deploy.local.style import INK, STYLE, draw_heading, save
-from deploy.local.trace import Trace
+from deploy.pictures.style import INK, STYLE, draw_heading, save
+from deploy.pictures.trace import Trace
 from worker_service.simulators.racetrack.track import Track
 
 Floats = NDArray[np.float64]

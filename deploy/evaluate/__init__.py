@@ -1,0 +1,1 @@
+"""The evaluation: drives saved policies and publishes how well they race."""
