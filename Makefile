@@ -25,6 +25,12 @@ run: $(SETUP)
 		$(if $(TRACK),--track $(TRACK)) $(if $(ENV),--env $(ENV)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(RUN_DIR),--run-dir $(RUN_DIR)) $(if $(LEARNER_FLAGS),--learner-flags="$(LEARNER_FLAGS)")
 
+## How well saved policies race; options POLICY="runs/x/best ..." TRACK= LAPS= SEED= OUT=
+.PHONY: evaluate
+evaluate: $(SETUP)
+	$(BIN)/python -m deploy.evaluate $(POLICY) $(if $(TRACK),--track $(TRACK)) $(if $(LAPS),--laps $(LAPS)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(OUT),--out $(OUT))
+
 ## All tests: units, then those with real processes
 .PHONY: test
 test: $(SETUP)

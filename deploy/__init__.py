@@ -1,1 +1,1 @@
-"""What launches the services: the local launcher, containers and manifests."""
+"""What launches and measures the services: the local launcher, the evaluation of what it trained."""

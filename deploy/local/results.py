@@ -9,9 +9,9 @@ from deploy.local.job import Job
 from deploy.local.job_error import JobError
 from deploy.local.learning_curve import Course, draw_learning_curve, read_lines
 from deploy.local.progress import Moment, Progress, clock
-from deploy.pictures.racing_line import draw_racing_line
 from deploy.local.replay import Replay, drive_line, replay
 from deploy.local.summary import Summary, races, summarise
+from deploy.pictures.racing_line import draw_racing_line
 from distrib_l2r.v1 import status_pb2
 from worker_service.simulators.racetrack import Vehicle
 from worker_service.simulators.racetrack.catalogue import find_track

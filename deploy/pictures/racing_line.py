@@ -22,6 +22,9 @@ KILOMETRES_PER_HOUR: Final = 3.6
 WIDTH_INCHES: Final = 9.0
 SURFACE: Final = "#e2e2e2"
 EDGE: Final = "#6f6f6f"
+OPTIMAL: Final = "#00805f"
+"""Of the optimal line: a hue that no speed has."""
+
 SPEEDS: Final = "plasma"
 """Colour map of speeds: even steps in lightness, also for the colour-blind."""
 
@@ -29,8 +32,21 @@ SCALE_BAR_METRES: Final = (10, 20, 50, 100, 200, 500, 1000)
 """Lengths a scale bar may have."""
 
 
-def draw_racing_line(path: Path, track: Track, trace: Trace, *, title: str, subtitle: str) -> None:
+def draw_racing_line(
+    path: Path,
+    track: Track,
+    trace: Trace,
+    *,
+    title: str,
+    subtitle: str,
+    optimal: Floats | None = None,
+    width_inches: float = WIDTH_INCHES,
+) -> None:
     """Draws `trace` on `track` into the PNG file `path`.
+
+    Args:
+        optimal: float64 [N, 2], x and y in metres of the optimal line, drawn beside it; None draws none.
+        width_inches: of the picture.
 
     Raises:
         OSError: the file cannot be written.
@@ -41,10 +57,12 @@ def draw_racing_line(path: Path, track: Track, trace: Trace, *, title: str, subt
     width, height = (high - low).tolist()
     with mpl.rc_context(STYLE):
         shape = max(0.35, min(1.1, height / width))
-        figure = Figure(figsize=(WIDTH_INCHES, WIDTH_INCHES * 0.92 * shape + 1.5), layout="constrained")
+        figure = Figure(figsize=(width_inches, width_inches * 0.92 * shape + 1.5), layout="constrained")
         axes = figure.add_subplot()
         _draw_track(axes, track, edges, turn)
         line = _draw_line(axes, trace, turn)
+        if optimal is not None:
+            _draw_optimal(axes, optimal, turn)
         margin = 0.02 * max(width, height)
         axes.set_xlim(low[0] - margin, high[0] + margin)
         axes.set_ylim(low[1] - 3 * margin, high[1] + margin)
@@ -90,6 +108,13 @@ def _draw_line(axes: Axes, trace: Trace, turn: Floats) -> LineCollection:
     line.set_array(0.5 * (speed[:-1] + speed[1:]))
     axes.add_collection(line)
     return line
+
+
+def _draw_optimal(axes: Axes, optimal: Floats, turn: Floats) -> None:
+    points = np.vstack([optimal, optimal[:1]]) @ turn
+    # Thin and above the driven line: where it is not seen within that, the two part.
+    axes.plot(*points.T, color=OPTIMAL, linewidth=1.3, zorder=3.5, label="optimal line")
+    axes.legend(loc="lower right", borderaxespad=0.0)
 
 
 def _draw_scale_bar(axes: Axes, width_metres: float, corner: Floats) -> None:
