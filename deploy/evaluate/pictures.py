@@ -37,9 +37,9 @@ def draw_pictures(folder: Path, evaluation: Evaluation) -> list[Path]:
             speed_metres_per_second=lap.course.speed_metres_per_second,
             lap_seconds=lap.time_seconds,
         ),
+        optimal.points if optimal else None,
         title=f"{race.track.name}, {lap.time_seconds:.3f} s",
         subtitle=about,
-        optimal=optimal.points if optimal else None,
         width_inches=LINE_WIDTH_INCHES,
     )
     others = [other.course for _, there, other in timed if other is not lap and there.track.name == race.track.name]

@@ -36,16 +36,16 @@ def draw_racing_line(
     path: Path,
     track: Track,
     trace: Trace,
+    optimum: Floats | None = None,
     *,
     title: str,
     subtitle: str,
-    optimal: Floats | None = None,
     width_inches: float = WIDTH_INCHES,
 ) -> None:
     """Draws `trace` on `track` into the PNG file `path`.
 
     Args:
-        optimal: float64 [N, 2], x and y in metres of the optimal line, drawn beside it; None draws none.
+        optimum: float64 [N, 2], x and y in metres of the optimal line, drawn beside it; None draws none.
         width_inches: of the picture.
 
     Raises:
@@ -61,8 +61,8 @@ def draw_racing_line(
         axes = figure.add_subplot()
         _draw_track(axes, track, edges, turn)
         line = _draw_line(axes, trace, turn)
-        if optimal is not None:
-            _draw_optimal(axes, optimal, turn)
+        if optimum is not None:
+            _draw_optimum(axes, optimum @ turn)
         margin = 0.02 * max(width, height)
         axes.set_xlim(low[0] - margin, high[0] + margin)
         axes.set_ylim(low[1] - 3 * margin, high[1] + margin)
@@ -110,10 +110,10 @@ def _draw_line(axes: Axes, trace: Trace, turn: Floats) -> LineCollection:
     return line
 
 
-def _draw_optimal(axes: Axes, optimal: Floats, turn: Floats) -> None:
-    points = np.vstack([optimal, optimal[:1]]) @ turn
-    # Thin and above the driven line: where it is not seen within that, the two part.
-    axes.plot(*points.T, color=OPTIMAL, linewidth=1.3, zorder=3.5, label="optimal line")
+def _draw_optimum(axes: Axes, points: Floats) -> None:
+    closed = np.vstack([points, points[:1]])
+    # Thin, and above the driven line, which would hide it where the two agree.
+    axes.plot(*closed.T, color=OPTIMAL, linewidth=1.3, zorder=3.5, label="optimal line")
     axes.legend(loc="lower right", borderaxespad=0.0)
 
 

@@ -47,6 +47,22 @@ def test_racing_line_shows_the_speeds_in_colour(tmp_path: Path) -> None:
     assert varied.shape != constant.shape or (varied != constant).any(axis=2).mean() > 0.003
 
 
+def test_optimal_line_is_drawn_beside_the_driven_one(tmp_path: Path) -> None:
+    track = find_track("kestrel")
+    trace = Trace(
+        points=track.centre_line, speed_metres_per_second=np.linspace(20, 60, len(track.centre_line)), lap_seconds=50.0
+    )
+    drawn = []
+    for name, optimum in (("without", None), ("with", track.centre_line + 3.0 * track.normal)):
+        draw_racing_line(tmp_path / f"{name}.png", track, trace, optimum, title="kestrel", subtitle="as an example")
+        # OPTIMAL, give or take.
+        drawn.append(
+            int((np.abs(pixels(tmp_path / f"{name}.png").astype(int) - (0, 0x80, 0x5F)) < 8).all(axis=2).sum())
+        )
+    assert drawn[0] == 0
+    assert drawn[1] > 500
+
+
 def test_racing_line_is_drawn_of_a_drive_that_ended_after_a_few_metres(tmp_path: Path) -> None:
     track = find_track("kestrel")
     trace = Trace(points=track.centre_line[:2], speed_metres_per_second=np.array([0.0, 0.0]), lap_seconds=None)
