@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
-EXTRAS := learner,worker,run,dev
+EXTRAS := learner,worker,run,optimal,dev
 
 # One thread a process: the processes share the cores (make run starts four).
 export OMP_NUM_THREADS := 1
@@ -59,6 +59,11 @@ check: $(SETUP)
 .PHONY: bench
 bench: $(SETUP)
 	for name in $(or $(BENCH),$(BENCHMARKS)); do $(BIN)/python -m tests.benchmarks.$$name || exit 1; done
+
+## The shipped optimal laps anew, by optimal control; takes minutes a circuit
+.PHONY: optima
+optima: $(SETUP)
+	$(BIN)/python -m worker_service.simulators.racetrack.solve --ship
 
 ## Generated code from the contract
 .PHONY: protos

@@ -79,6 +79,18 @@ def solve(
     )
 
 
+def solve_and_keep(track: Track, vehicle: Vehicle) -> Optimum:
+    """Compute the optimum of a track on a coarse grid, good to 0.2 %, and keep it in the user's cache folder.
+
+    Raises:
+        SolveError: a lap was not found.
+        OSError: the file cannot be written.
+    """
+    optimum = solve(track, vehicle)
+    write_optimum(optimum, track, vehicle, cached_file(fingerprint(track, vehicle)))
+    return optimum
+
+
 def optimal_line(track: Track, flying: Solution) -> OptimalLine:
     """The flying lap at every interval's beginning, or at every so many to be 2 m apart."""
     edges = flying.grid.edges_metres
