@@ -1,0 +1,1 @@
+"""Evaluation of saved policies: laps, statistics, pictures."""
