@@ -36,6 +36,8 @@ SMOOTHING_METRES = 4.0
 MIN_POINTS = 10
 # An edge farther away than this is another stretch's.
 MAX_WIDTH_METRES = 50.0
+# Edges are sought beside so many points of the centre line at a time.
+STRETCH_POINTS = 50
 
 
 @cache
@@ -117,7 +119,7 @@ def smooth(line: Floats, deviation_metres: float) -> Floats:
     radians_per_metre = 2.0 * np.pi * np.fft.rfftfreq(len(line), spacing)
     kept = np.exp(-0.5 * (radians_per_metre * deviation_metres) ** 2)
     twice = 1.0 - (1.0 - kept) ** 2
-    return np.fft.irfft(np.fft.rfft(line, axis=0) * twice[:, None], len(line), axis=0)
+    return np.asarray(np.fft.irfft(np.fft.rfft(line, axis=0) * twice[:, None], len(line), axis=0))
 
 
 def _closed_line(content: Any, key: str, path: Path) -> Floats:
@@ -154,14 +156,20 @@ def _width(line: Floats, edge: Floats, side: float) -> Floats:
     """
     tangent = np.roll(line, -1, axis=0) - np.roll(line, 1, axis=0)
     tangent /= np.hypot(*tangent.T)[:, None]
-    closed = np.vstack([edge, edge[:1]])
+    following = np.roll(edge, -1, axis=0)
     width = np.full(len(line), np.inf)
-    for i, (x, y) in enumerate(tangent):
-        away = closed - line[i]
-        along, across = away @ (x, y), away @ (-side * y, side * x)
-        # The edge's pieces that reach from behind the normal to before it.
-        met = np.flatnonzero((along[:-1] < 0.0) != (along[1:] < 0.0))
-        share = along[met] / (along[met] - along[met + 1])
-        distance = across[met] + share * (across[met + 1] - across[met])
-        width[i] = distance[distance > 0.0].min(initial=np.inf)
+    for first in range(0, len(line), STRETCH_POINTS):
+        stretch = line[first : first + STRETCH_POINTS]
+        reach = MAX_WIDTH_METRES + np.hypot(*(stretch - stretch[0]).T).max()
+        near = np.flatnonzero(np.hypot(*(edge - stretch[0]).T) < reach)
+        for i, point in enumerate(stretch, start=first):
+            x, y = tangent[i]
+            begin, end = edge[near] - point, following[near] - point
+            before, after = begin @ (x, y), end @ (x, y)
+            # The edge's pieces that reach from one side of the normal to the other.
+            met = np.flatnonzero((before < 0.0) != (after < 0.0))
+            share = before[met] / (before[met] - after[met])
+            met_at = begin[met] + share[:, None] * (end[met] - begin[met])
+            distance = side * (met_at @ (-y, x))
+            width[i] = distance[distance > 0.0].min(initial=np.inf)
     return width
