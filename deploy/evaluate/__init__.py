@@ -1,1 +1,1 @@
-"""Evaluation of saved policies: laps, statistics, pictures."""
+"""The evaluation: drives saved policies and publishes how well they race."""

@@ -26,6 +26,8 @@ CAVEAT: Final = (
     "sees as 59 numbers. Another car, another simulator, another task: they stand side by side, not in one ranking."
 )
 DRIVER_NAME: Final = "feedback driver"
+DRIVER_MARGIN_METRES: Final = 2.0
+"""Kept from the edges by that driver's line, so that no wheel leaves the track."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,7 @@ def evaluate(config: L2RConfig) -> list[DrivenEpisode]:
     for laps in sorted({1, config.laps}):
         with closing(_make(saved, config, laps)) as environment:
             racetrack = bare_racetrack(environment)
-            feedback = Driver(racetrack.track, racetrack.vehicle)
+            feedback = Driver(racetrack.track, racetrack.vehicle, margin_metres=DRIVER_MARGIN_METRES)
             drivers: dict[str, Act] = {
                 f"policy version {saved.version.version}": lambda seen: actor.act(observation_columns(seen)),
                 DRIVER_NAME: lambda _, car=racetrack, driver=feedback: driver.act(car.state),  # type: ignore[misc]

@@ -7,7 +7,7 @@ import pytest
 from deploy.evaluate.l2r import CAVEAT, DRIVER_NAME, L2RConfig, circuit_name, evaluate, main
 from deploy.evaluate.published import PUBLISHED
 from tests.deploy.policies import save_idle_pendulum, save_policy, save_slow_driver
-from tests.racetrack.builders import circle_track
+from tests.racetrack.builders import circle_track, needs_l2r_maps
 from worker_service.simulators.racetrack.track_csv import write_track
 
 
@@ -35,6 +35,16 @@ def test_policy_and_driver_are_driven_over_one_lap_and_over_all(tmp_path: Path) 
     # The slow driver holds 14 m/s on a circle.
     assert two.metrics.speed_kilometres_per_hour == pytest.approx(14.0 * 3.6, rel=0.1)
     assert two.metrics.efficiency == pytest.approx(1.0, abs=0.05)
+
+
+@needs_l2r_maps
+@pytest.mark.slow
+@pytest.mark.parametrize("circuit", ["thruxton", "anglesey"])
+def test_both_drivers_keep_all_wheels_on_real_circuits(tmp_path: Path, circuit: str) -> None:
+    save_slow_driver(tmp_path)
+    for episode in evaluate(L2RConfig(policy=tmp_path, track=f"l2r:{circuit}")):
+        assert episode.ending == "finished"
+        assert (episode.metrics.completion_within_bounds_percent, episode.metrics.admissibility) == (100.0, 1.0)
 
 
 def test_results_are_printed_and_kept_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

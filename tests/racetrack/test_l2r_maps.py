@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.racetrack.builders import drive, make
+from tests.racetrack.builders import drive, make, needs_l2r_maps
 from worker_service.simulators.racetrack import l2r_maps
 from worker_service.simulators.racetrack.catalogue import find_track
 from worker_service.simulators.racetrack.driver import Driver
 from worker_service.simulators.racetrack.l2r_maps import L2R_MAPS, l2r_track, read_l2r_map, smooth
 
 Floats = NDArray[np.float64]
-
-try:
-    INSTALLED = version("l2r") == "0.0.2"
-except PackageNotFoundError:
-    INSTALLED = False
-needs_maps = pytest.mark.skipif(
-    not INSTALLED,
-    reason="NOT TESTED: Learn-to-Race's real maps need the package l2r 0.0.2: pip install --no-deps l2r==0.0.2",
-)
 
 
 def ellipse(long_metres: float, short_metres: float, count: int) -> Floats:
@@ -149,7 +139,7 @@ def test_unknown_circuit_is_refused_with_the_choices() -> None:
             circle_map(Outside=circle_map()["Inside"], Inside=circle_map()["Outside"]),
             "has no point of 'Outside' across the road from .* Outside on its left",
         ),
-        (circle_map(Inside=circle_map()["Inside"][:600]), "has no point of 'Inside' across the road .* within 50 m"),
+        (circle_map(Inside=circle_map()["Inside"][:600]), "has no point of 'Inside' across the road .* within 25 m"),
     ],
 )
 def test_broken_map_is_refused_with_file_and_rule(tmp_path: Path, content: Any, message: str) -> None:
@@ -166,7 +156,7 @@ def test_file_that_is_no_json_is_refused(tmp_path: Path) -> None:
         read_l2r_map(path, "pickled")
 
 
-@needs_maps
+@needs_l2r_maps
 @pytest.mark.parametrize(
     ("circuit", "kilometres", "narrowest_metres", "widest_metres"),
     [("thruxton", 3.77, 12.4, 15.6), ("thruxton-official", 3.77, 12.8, 15.8), ("anglesey", 1.91, 10.6, 14.2)],
@@ -184,9 +174,9 @@ def test_real_map_has_the_documented_measures(
     assert np.abs(jumps).max() < 0.01
 
 
-@needs_maps
+@needs_l2r_maps
 @pytest.mark.slow
-@pytest.mark.parametrize(("circuit", "edge"), [("thruxton", "Outside"), ("anglesey", "Inside")])
+@pytest.mark.parametrize(("circuit", "edge"), [("thruxton", "left_edge"), ("anglesey", "right_edge")])
 def test_real_edges_lie_on_the_measured_ones_and_the_line_hardly_moves(
     circuit: str, edge: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,12 +184,11 @@ def test_real_edges_lie_on_the_measured_ones_and_the_line_hardly_moves(
     monkeypatch.setattr(l2r_maps, "SMOOTHING_METRES", 0.0)
     l2r_track.cache_clear()
     measured = find_track(f"l2r:{circuit}")
-    of = (lambda t: t.left_edge) if edge == "Outside" else (lambda t: t.right_edge)
     assert _farthest(smoothed.centre_line, measured.centre_line) < 0.13
-    assert _farthest(of(smoothed)[::5], of(measured)) < 0.06
+    assert _farthest(getattr(smoothed, edge)[::5], getattr(measured, edge)) < 0.06
 
 
-@needs_maps
+@needs_l2r_maps
 @pytest.mark.slow
 @pytest.mark.parametrize(("circuit", "seconds"), [("thruxton", 72.90), ("anglesey", 55.13)])
 def test_driver_laps_real_maps_cleanly(circuit: str, seconds: float) -> None:
@@ -211,7 +200,7 @@ def test_driver_laps_real_maps_cleanly(circuit: str, seconds: float) -> None:
     assert result.laps[1]["time_seconds"] == pytest.approx(seconds, abs=0.2)
 
 
-@needs_maps
+@needs_l2r_maps
 @pytest.mark.slow
 def test_package_is_never_imported() -> None:
     program = (

@@ -35,9 +35,9 @@ FINE_METRES = 0.5
 SMOOTHING_METRES = 4.0
 MIN_POINTS = 10
 # An edge farther away than this is another stretch's.
-MAX_WIDTH_METRES = 50.0
+MAX_WIDTH_METRES = 25.0
 # Edges are sought beside so many points of the centre line at a time.
-STRETCH_POINTS = 50
+STRETCH_POINTS = 25
 
 
 @cache
@@ -133,7 +133,7 @@ def _closed_line(content: Any, key: str, path: Path) -> Floats:
     line = line[:, :2]
     if not np.isfinite(line).all():
         raise ValueError(f"{path} has a coordinate of {key!r} that is not finite; every one must be a number")
-    return line[(line != np.roll(line, 1, axis=0)).any(axis=1)]
+    return np.asarray(line[(line != np.roll(line, 1, axis=0)).any(axis=1)])
 
 
 def _fine(line: Floats) -> Floats:
