@@ -79,6 +79,11 @@ $(SETUP): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[$(EXTRAS)]'
 	touch $@
 
+## Learn-to-Race's circuits for TRACK=l2r:thruxton and TRACK=l2r:anglesey, in the published package l2r
+.PHONY: l2r-maps
+l2r-maps: $(SETUP)
+	$(BIN)/python -m pip install --quiet --no-deps l2r==0.0.2
+
 ## Newest versions that pyproject.toml allows, as the new requirements.lock
 .PHONY: lock
 lock:
@@ -97,7 +102,7 @@ clean:
 ## This list
 .PHONY: help
 help:
-	@awk '/^## / { line = substr($$0, 4) } /^[a-z-]+:/ && line { split($$1, name, ":"); \
+	@awk '/^## / { line = substr($$0, 4) } /^[a-z0-9-]+:/ && line { split($$1, name, ":"); \
 		printf "make %-10s %s\n", name[1], line; line = "" }' $(MAKEFILE_LIST)
 
 define generate

@@ -49,3 +49,8 @@ def test_nothing_received_can_be_executed(package: str) -> None:
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 assert called not in {"eval", "exec", "torch.load"}, f"{path} calls {called}"
+
+
+@pytest.mark.parametrize("package", ["learner_service", "worker_service", "protos/distrib_l2r", "deploy", "tests"])
+def test_learn_to_races_package_is_data_and_never_imported(package: str) -> None:
+    assert not [(path.name, name) for path, name in imports(package) if name.partition(".")[0] == "l2r"]

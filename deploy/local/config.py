@@ -38,7 +38,7 @@ class Config:
     workers: int = 2
     """Collecting workers; one evaluator comes on top."""
     track: str | None = None
-    """A circuit's name, random:SEED or a .csv file; for the racetrack environment alone."""
+    """A circuit's name, random:SEED, l2r:thruxton, l2r:anglesey or a .csv file; for the racetrack environment alone."""
     env: str = RACETRACK
     """A Gymnasium id, "module:id" where a module registers it."""
     seed: int = 0

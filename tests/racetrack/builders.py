@@ -2,16 +2,27 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import gymnasium
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from worker_service.simulators.racetrack import CarState, Racetrack
 from worker_service.simulators.racetrack.track import Track
 
 Action = NDArray[np.float32]
+
+try:
+    L2R_INSTALLED = version("l2r") == "0.0.2"
+except PackageNotFoundError:
+    L2R_INSTALLED = False
+needs_l2r_maps = pytest.mark.skipif(
+    not L2R_INSTALLED,
+    reason="NOT TESTED: Learn-to-Race's real maps need the package l2r 0.0.2: pip install --no-deps l2r==0.0.2",
+)
 
 
 def action(steer: float, acceleration: float) -> Action:

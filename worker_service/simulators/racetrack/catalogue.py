@@ -5,6 +5,7 @@ from pathlib import Path
 
 from worker_service.simulators.racetrack.circuits import CIRCUITS, circuit
 from worker_service.simulators.racetrack.generator import random_track
+from worker_service.simulators.racetrack.l2r_maps import L2R_PREFIX, l2r_track
 from worker_service.simulators.racetrack.track import Track
 from worker_service.simulators.racetrack.track_csv import read_track
 
@@ -15,8 +16,9 @@ def find_track(name: str) -> Track:
     """Build the track that a name stands for.
 
     Args:
-        name: a shipped circuit, `random:SEED` with a whole number that is not negative, or the
-            path of a `.csv` file (see `track_csv`).
+        name: a shipped circuit, `random:SEED` with a whole number that is not negative,
+            `l2r:thruxton` or `l2r:anglesey` where the package `l2r` is installed (see
+            `l2r_maps`), or the path of a `.csv` file (see `track_csv`).
 
     Raises:
         ValueError: the name is none of these, or the file is not a valid track.
@@ -27,6 +29,8 @@ def find_track(name: str) -> Track:
     if name.endswith(".csv"):
         # Not kept: the file may change.
         return read_track(Path(name))
+    if name.startswith(L2R_PREFIX):
+        return l2r_track(name.removeprefix(L2R_PREFIX))
     return _generated(name)
 
 
@@ -37,6 +41,6 @@ def _generated(name: str) -> Track:
         shipped = ", ".join(sorted(CIRCUITS))
         raise ValueError(
             f"track {name!r} is unknown; it must be one of {shipped}, random:SEED with a whole "
-            "number, or a path that ends in .csv"
+            "number, l2r:thruxton, l2r:anglesey, or a path that ends in .csv"
         )
     return random_track(int(seed))

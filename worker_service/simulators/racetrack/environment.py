@@ -51,8 +51,8 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
     the lap time over it. The step that ends the episode adds `metrics`, floats by name.
 
     Args:
-        track: a shipped circuit's name, `random:SEED`, the path of a .csv file, or a
-            `Track`.
+        track: a shipped circuit's name, `random:SEED`, `l2r:thruxton` or `l2r:anglesey` (read from
+            the package `l2r` 0.0.2, if installed), the path of a .csv file, or a `Track`.
         start: "random", somewhere along the track at a plausible speed, offset and heading, or
             "standing", at rest on the start line; `reset(options={"start": ...})` overrides it
             for one episode.

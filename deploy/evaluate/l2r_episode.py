@@ -1,0 +1,104 @@
+"""An episode driven for Learn-to-Race's metrics."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deploy.evaluate.l2r_metrics import EpisodeTrace, L2RMetrics, l2r_metrics, wheels_out
+from worker_service.environment import Environment
+from worker_service.saved_policy import DriveError
+from worker_service.simulators.racetrack import CarState, Racetrack
+from worker_service.simulators.racetrack.environment import CONTROL_SECONDS
+from worker_service.simulators.racetrack.track import Track
+
+Act: TypeAlias = Callable[[Any], NDArray[Any]]
+"""An action for an observation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrivenEpisode:
+    """An episode from a standing start on the line, and its metrics."""
+
+    driver: str
+    """Who drove: the policy, or the driver without learning that comes with the car."""
+    track: str
+    laps_asked: int
+    lap_times_seconds: list[float]
+    """Of the completed laps, the first from the standing start."""
+    ending: str
+    """finished, off_track, spun, reversed, stalled or out_of_time."""
+    metrics: L2RMetrics
+
+
+def drive_episode(environment: Environment, act: Act, *, driver: str, laps: int) -> DrivenEpisode:
+    """Drives one episode to its end.
+
+    Args:
+        environment: a `Racetrack`, perhaps wrapped, that ends after `laps` laps.
+        act: chooses the actions.
+        driver: who that is.
+        laps: asked for.
+
+    Raises:
+        DriveError: the environment is no `Racetrack`.
+        ValueError: the episode is too short for metrics.
+    """
+    racetrack = bare_racetrack(environment)
+    observation, _ = environment.reset(seed=0, options={"start": "standing"})
+    states, lap_times, ended = [racetrack.state], [], False
+    info: Mapping[str, Any] = {}
+    while not ended:
+        observation, _, terminated, truncated, info = environment.step(act(observation))
+        ended = terminated or truncated
+        states.append(racetrack.state)
+        if "lap" in info:
+            lap_times.append(float(info["lap"]["time_seconds"]))
+    causes = [cause for cause in ("off_track", "spun", "reversed", "stalled") if info["metrics"][cause]]
+    ending = causes[0] if causes else "finished" if len(lap_times) >= laps else "out_of_time"
+    metrics = l2r_metrics(episode_trace(states, racetrack.track), racetrack.track, laps)
+    return DrivenEpisode(
+        driver=driver,
+        track=racetrack.track.name,
+        laps_asked=laps,
+        lap_times_seconds=lap_times,
+        ending=ending,
+        metrics=metrics,
+    )
+
+
+def episode_trace(states: list[CarState], track: Track) -> EpisodeTrace:
+    """The trace of states at the beginning and after each step."""
+    rows = {name: np.array([getattr(state, name) for state in states]) for name in CarState.__dataclass_fields__}
+    yaws = rows["yaw_radians"]
+    forward, sideways = rows["forward_metres_per_second"], rows["sideways_metres_per_second"]
+    positions = np.stack([rows["x_metres"], rows["y_metres"]], axis=1)
+    velocities = np.stack(
+        [
+            forward * np.cos(yaws) - sideways * np.sin(yaws),
+            forward * np.sin(yaws) + sideways * np.cos(yaws),
+        ],
+        axis=1,
+    )
+    return EpisodeTrace(
+        positions=positions,
+        velocities=velocities,
+        offsets=rows["offset_metres"],
+        wheels_out=wheels_out(positions, yaws, rows["arc_metres"], track),
+        distances=rows["distance_metres"] - rows["distance_metres"][0],
+        step_seconds=CONTROL_SECONDS,
+    )
+
+
+def bare_racetrack(environment: Environment) -> Racetrack:
+    """The embedded car within its wrappers.
+
+    Raises:
+        DriveError: there is none.
+    """
+    racetrack = environment.unwrapped
+    if not isinstance(racetrack, Racetrack):
+        raise DriveError(f"{environment} is no Racetrack; its wrapper must keep `unwrapped` as it is")
+    return racetrack
