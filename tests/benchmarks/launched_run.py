@@ -48,24 +48,26 @@ def launch(
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     output = run_dir / "output.txt"
-    with output.open("wb") as stream:
-        process = subprocess.Popen(
+    with (
+        output.open("wb") as stream,
+        subprocess.Popen(
             [sys.executable, "-m", module, *flags, "--run-dir", str(run_dir)],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
-        )
-    try:
-        while process.poll() is None:
-            time.sleep(POLL_SECONDS)
-            if enough(read_attempts(run_dir, optimum_seconds)):
-                process.send_signal(signal.SIGINT)
-                break
-    finally:
-        if process.poll() is None and sys.exc_info()[0] is not None:
+        ) as process,
+    ):
+        try:
+            while process.poll() is None:
+                time.sleep(POLL_SECONDS)
+                if enough(read_attempts(run_dir, optimum_seconds)):
+                    process.send_signal(signal.SIGINT)
+                    break
+            status = process.wait()
+        except BaseException:
             process.terminate()
-        status = process.wait()
+            raise
     progress = read_lines(run_dir / "progress.jsonl")
     if status not in EXPECTED_STATUSES or not progress:
         raise RuntimeError(f"{module} ended with exit status {status}: see {output}")

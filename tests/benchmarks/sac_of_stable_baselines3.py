@@ -20,6 +20,7 @@ import tyro
 from stable_baselines3 import SAC
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecNormalize
 
+from tests.benchmarks.optimum import optimum_seconds
 from worker_service.environment import Environment, make_environment
 
 ENVIRONMENT: Final = "Racetrack-v0"
@@ -124,7 +125,7 @@ def evaluate(model: SAC, environment: Environment, normalise: VecNormalize | Non
         if "lap" in info:
             laps.append(info["lap"])
     best = min((lap["time_seconds"] for lap in laps), default=None)
-    ratio = min((lap["bound_ratio"] for lap in laps), default=None)
+    ratio = None if best is None else best / optimum_seconds()
     return {"best_lap_seconds": best, "lap_ratio": ratio, "laps": len(laps), "return": round(total, 2)}
 
 
