@@ -24,22 +24,22 @@ from tests.benchmarks.versus_stable_baselines3 import read_evaluations
 
 SMALL: Final = "gamma=0.97 n_envs=8 gradient_steps=4 batch_size=128 net_arch=128,128 learning_starts=1000"
 FIVE: Final = f"{SMALL} n_steps=5"
-FAST: Final = f"{FIVE} learning_rate=7e-4"
+MANY: Final = f"{FIVE} n_envs=32 learning_starts=2000"
 
 CANDIDATES: Final = {
     "defaults": "",
     "small": f"{SMALL} learning_rate=7e-4 ent_coef=auto_0.01",
-    "n_step_5": f"{FAST} ent_coef=auto_0.1",
-    "normalised": f"{FAST} ent_coef=auto_0.1 normalise=True",
-    "n_step_5_sixteen": f"{FAST} ent_coef=auto_0.1 n_envs=16 gradient_steps=4 learning_starts=2000",
-    "n_step_5_less_entropy": f"{FAST} ent_coef=auto_0.01",
-    "n_step_5_fewer_updates": f"{FAST} ent_coef=auto_0.1 gradient_steps=2",
-    "n_step_5_wide": f"{FAST} ent_coef=auto_0.1 net_arch=256,256",
-    "n_step_5_batch_256": f"{FAST} ent_coef=auto_0.1 batch_size=256",
-    "n_step_5_slow_rate": f"{FIVE} ent_coef=auto_0.1 learning_rate=3e-4",
-    "n_step_5_high_rate": f"{FIVE} ent_coef=auto_0.1 learning_rate=1e-3",
-    "n_step_5_sde": f"{FAST} ent_coef=auto_0.1 use_sde=True",
-    "n_step_5_tau": f"{FAST} ent_coef=auto_0.1 tau=0.02",
+    "n_step_5": f"{FIVE} learning_rate=7e-4 ent_coef=auto_0.1",
+    "many": f"{MANY} learning_rate=7e-4 ent_coef=auto_0.1",
+    "many_normalised": f"{MANY} learning_rate=7e-4 ent_coef=auto_0.1 normalise=True",
+    "many_less_entropy": f"{MANY} learning_rate=7e-4 ent_coef=auto_0.01",
+    "many_high_rate": f"{MANY} learning_rate=1.5e-3 ent_coef=auto_0.1",
+    "many_low_rate": f"{MANY} learning_rate=3e-4 ent_coef=auto_0.1",
+    "many_wide": f"{MANY} learning_rate=7e-4 ent_coef=auto_0.1 net_arch=256,256",
+    "many_batch_256": f"{MANY} learning_rate=7e-4 ent_coef=auto_0.1 batch_size=256",
+    "many_sde": f"{MANY} learning_rate=7e-4 ent_coef=auto_0.1 use_sde=True",
+    "many_tau": f"{MANY} learning_rate=7e-4 ent_coef=auto_0.1 tau=0.02",
+    "many_two_threads": f"{MANY} learning_rate=7e-4 ent_coef=auto_0.1 torch_threads=2",
 }
 
 
