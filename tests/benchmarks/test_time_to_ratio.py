@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.config import Config
+from tests.benchmarks import worker_scaling
 from tests.benchmarks.launched_run import read_attempts
 from tests.benchmarks.paced_launch import PacedPrograms
 from tests.benchmarks.time_to_ratio import (
@@ -95,3 +96,23 @@ def test_workers_that_collect_are_paced_and_the_evaluator_is_not() -> None:
     assert "--env-wrapper" in programs.worker_command("localhost:1", "worker-0", "collect")
     assert "--env-wrapper" not in programs.worker_command("localhost:1", "evaluator", "evaluate")
     assert "--env-wrapper" not in programs.learner_command(Config())
+
+
+def test_scaling_compares_medians_with_the_fewest_workers(tmp_path: Path) -> None:
+    times = {1: [(200.0, None), (240.0, None), (260.0, 800.0)], 8: [(30.0, 100.0), (40.0, 120.0), (50.0, None)]}
+    rows = [
+        {"workers": workers, "first_lap_seconds": first, "within_1.25_seconds": good, "within_1.10_seconds": None}
+        for workers, runs in times.items()
+        for first, good in runs
+    ]
+    flags = worker_scaling.Flags(workers=(1, 8), minutes=15.0)
+    result = worker_scaling.conclude(flags, rows)
+    assert result["demanded"] == 5.6
+    assert result["first_lap"]["speed_up"] == {1: 1.0, 8: 6.0}
+    assert not result["first_lap"]["is_lower_bound"]
+    assert result["within_1.25"]["speed_up"] == {1: None, 8: 7.5}
+    assert result["within_1.25"]["is_lower_bound"]
+    assert result["within_1.10"]["speed_up"] == {1: None, 8: None}
+    json.dumps(result)
+    worker_scaling.draw(tmp_path / "scaling.png", flags, rows, result)
+    assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")

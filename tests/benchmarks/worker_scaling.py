@@ -22,6 +22,7 @@ from typing import Any, Final
 import matplotlib as mpl
 import tyro
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from deploy.local.style import ACCENT, FAINT, INK, SECOND, STYLE, draw_heading, save
 from tests.benchmarks.launched_run import last_progress, launch
@@ -126,7 +127,7 @@ def draw(path: Path, flags: Flags, rows: list[dict[str, Any]], result: dict[str,
                 zorder=3,
             )
             medians = {workers: median for workers, median in result[name]["median_seconds"].items() if median}
-            label = name.replace("_", " ")
+            label = name.replace("_", " ") + (" times the optimum" if RATIOS[name] < float("inf") else "")
             axes.plot(list(medians), list(medians.values()), color=colour, marker="o", markersize=5, label=label)
             first = medians.get(min(flags.workers))
             if first is not None:
@@ -134,6 +135,9 @@ def draw(path: Path, flags: Flags, rows: list[dict[str, Any]], result: dict[str,
                 axes.plot(flags.workers, ideal, color=colour, linewidth=0.9, dashes=(4, 3), zorder=1)
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.set_xticks(flags.workers, [str(workers) for workers in flags.workers])
         axes.set_xlabel("workers")
         axes.set_ylabel("seconds until the evaluator's lap")
