@@ -49,10 +49,10 @@ class Flags:
 
     workers: tuple[int, ...] = (1, 2, 4, 8)
     seeds: tuple[int, ...] = (0, 1, 2)
-    rate: float = 25.0
+    rate: float = 50.0
     """Steps a second of each simulator."""
-    samples_per_insert: float = 64.0
-    """Samples trained for each transition; batch 128 makes this half an update."""
+    samples_per_insert: float = 32.0
+    """Samples trained for each transition; batch 128 makes this a quarter of an update."""
     minutes: float = 15.0
     """Longest run."""
     output: Path = RESULTS / "worker_scaling.json"
