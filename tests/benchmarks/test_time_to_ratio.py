@@ -116,3 +116,10 @@ def test_scaling_compares_medians_with_the_fewest_workers(tmp_path: Path) -> Non
     json.dumps(result)
     worker_scaling.draw(tmp_path / "scaling.png", flags, rows, result)
     assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_scaling_without_a_lap_is_still_drawn(tmp_path: Path) -> None:
+    rows = [{"workers": 1, "seed": 0, **{f"{name}_seconds": None for name in worker_scaling.RATIOS}}]
+    flags = worker_scaling.Flags(workers=(1,), seeds=(0,))
+    worker_scaling.draw(tmp_path / "scaling.png", flags, rows, worker_scaling.conclude(flags, rows))
+    assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")

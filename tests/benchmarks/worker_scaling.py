@@ -43,6 +43,10 @@ DEMANDED_EFFICIENCY: Final = 0.7
 """Share of the ideal speed-up that the widest run should reach."""
 
 
+DATA_BOUND_SHARE: Final = 0.95
+"""Below this share of its samples per insert the learner lacked time, not data, and the run says nothing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Flags:
     """What to measure."""
@@ -84,7 +88,7 @@ def measure(flags: Flags, workers: int, seed: int, run_dir: Path) -> dict[str, A
         "transitions_per_second": round(progress["transitions"] / (progress["training_seconds"] + filling), 1),
         "updates": progress["updates"],
         "samples_per_insert": round(progress["samples_per_insert"], 1),
-        "flow_state": progress["flow_state"],
+        "data_bound": progress["samples_per_insert"] >= DATA_BOUND_SHARE * flags.samples_per_insert,
     }
 
 
@@ -134,7 +138,11 @@ def draw(path: Path, flags: Flags, rows: list[dict[str, Any]], result: dict[str,
                 ideal = [first * min(flags.workers) / workers for workers in flags.workers]
                 axes.plot(flags.workers, ideal, color=colour, linewidth=0.9, dashes=(4, 3), zorder=1)
         axes.set_xscale("log", base=2)
+        axes.set_xlim(min(flags.workers) / 1.1, 1.1 * max(flags.workers))
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_yscale("log")
+        if not any(result[name]["median_seconds"][workers] for name in RATIOS for workers in flags.workers):
+            axes.set_ylim(1.0, 60 * flags.minutes)
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter("{x:g}")
