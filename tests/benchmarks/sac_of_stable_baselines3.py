@@ -55,9 +55,20 @@ class Settings:
     net_arch: tuple[int, ...] = (256, 256)
 
 
-PRESETS: Final = {
+PRESETS: Final[dict[str, Settings]] = {
     "defaults": Settings(),
-    "tuned": Settings(),
+    "tuned": Settings(
+        n_envs=32,
+        torch_threads=1,
+        learning_rate=3e-3,
+        learning_starts=2000,
+        batch_size=128,
+        gamma=0.97,
+        gradient_steps=4,
+        n_steps=5,
+        ent_coef="auto_0.1",
+        net_arch=(128, 128),
+    ),
 }
 
 
