@@ -66,7 +66,7 @@ PRESETS: Final[dict[str, Settings]] = {
         gamma=0.97,
         gradient_steps=4,
         n_steps=5,
-        ent_coef="auto_0.1",
+        ent_coef="auto_0.01",
         net_arch=(128, 128),
     ),
 }
