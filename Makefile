@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
-EXTRAS := learner,worker,run,dev
+EXTRAS := learner,worker,run,optimal,dev
 
 # One thread a process: the processes share the cores (make run starts four).
 export OMP_NUM_THREADS := 1
@@ -55,6 +55,11 @@ bench: $(SETUP)
 	$(if $(filter %stable_baselines3,$(BENCH)),$(BIN)/python -m pip install --quiet --constraint requirements.lock \
 		--editable '.[comparison]')
 	for name in $(or $(BENCH),$(BENCHMARKS)); do $(BIN)/python -m tests.benchmarks.$$name $(BENCH_FLAGS) || exit 1; done
+
+## The shipped optimal laps anew, by optimal control; takes minutes a circuit
+.PHONY: optima
+optima: $(SETUP)
+	$(BIN)/python -m worker_service.simulators.racetrack.solve --ship
 
 ## Generated code from the contract
 .PHONY: protos

@@ -31,13 +31,13 @@ class Course:
         evaluations: lines of evaluations.jsonl.
         progress: lines of progress.jsonl.
         first_lap_seconds: training time until the first lap; None without one.
-        reference_lap_seconds: lap time to compare with; None where there is none.
+        optimum_lap_seconds: the least possible; None where it is not known.
     """
 
     evaluations: Sequence[Line]
     progress: Sequence[Line]
     first_lap_seconds: float | None = None
-    reference_lap_seconds: float | None = None
+    optimum_lap_seconds: float | None = None
 
     @property
     def has_laps(self) -> bool:
@@ -90,7 +90,7 @@ def _draw_laps(axes: Axes, course: Course) -> None:
     top = None
     if timed.any():
         fastest = np.fmin.accumulate(laps)
-        low = float(np.nanmin([fastest[-1], course.reference_lap_seconds or np.nan]))
+        low = float(np.nanmin([fastest[-1], course.optimum_lap_seconds or np.nan]))
         top = min(float(np.nanmax(laps)) * 1.03, LAP_PANEL_SPAN * float(fastest[-1]))
         axes.set_ylim(low - 0.1 * (top - low), top)
         axes.plot(
@@ -115,11 +115,11 @@ def _draw_laps(axes: Axes, course: Course) -> None:
         label="no lap completed",
         zorder=3,
     )
-    if course.reference_lap_seconds is not None:
-        axes.axhline(course.reference_lap_seconds, color=INK, linewidth=1.0, dashes=(5, 3), zorder=1)
+    if course.optimum_lap_seconds is not None:
+        axes.axhline(course.optimum_lap_seconds, color=INK, linewidth=1.0, dashes=(5, 3), zorder=1)
         axes.annotate(
-            f"reference {course.reference_lap_seconds:.2f} s",
-            (1.0, course.reference_lap_seconds),
+            f"optimum {course.optimum_lap_seconds:.2f} s",
+            (1.0, course.optimum_lap_seconds),
             xycoords=("axes fraction", "data"),
             xytext=(-4, -4),
             textcoords="offset points",

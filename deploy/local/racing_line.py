@@ -29,8 +29,10 @@ SCALE_BAR_METRES: Final = (10, 20, 50, 100, 200, 500, 1000)
 """Lengths a scale bar may have."""
 
 
-def draw_racing_line(path: Path, track: Track, trace: Trace, *, title: str, subtitle: str) -> None:
-    """Draws `trace` on `track` into the PNG file `path`.
+def draw_racing_line(
+    path: Path, track: Track, trace: Trace, optimum: Floats | None = None, *, title: str, subtitle: str
+) -> None:
+    """Draws `trace` on `track` into the PNG file `path`, and beside it the optimal line [N, 2], where it is known.
 
     Raises:
         OSError: the file cannot be written.
@@ -44,6 +46,8 @@ def draw_racing_line(path: Path, track: Track, trace: Trace, *, title: str, subt
         figure = Figure(figsize=(WIDTH_INCHES, WIDTH_INCHES * 0.92 * shape + 1.5), layout="constrained")
         axes = figure.add_subplot()
         _draw_track(axes, track, edges, turn)
+        if optimum is not None:
+            _draw_optimum(axes, optimum @ turn)
         line = _draw_line(axes, trace, turn)
         margin = 0.02 * max(width, height)
         axes.set_xlim(low[0] - margin, high[0] + margin)
@@ -80,6 +84,13 @@ def _draw_track(axes: Axes, track: Track, edges: list[Floats], turn: Floats) -> 
         arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0},
         zorder=4,
     )
+
+
+def _draw_optimum(axes: Axes, points: Floats) -> None:
+    closed = np.vstack([points, points[:1]])
+    # Above the driven line, which would hide it where the two agree.
+    axes.plot(*closed.T, color=INK, linewidth=0.7, zorder=3.5, label="optimal line")
+    axes.legend(loc="lower right", fontsize=9, frameon=False)
 
 
 def _draw_line(axes: Axes, trace: Trace, turn: Floats) -> LineCollection:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from deploy.local.config import Config
 from deploy.local.job import Job
 from deploy.local.job_error import JobError
@@ -15,7 +17,7 @@ from deploy.local.summary import Summary, races, summarise
 from distrib_l2r.v1 import status_pb2
 from worker_service.simulators.racetrack import Vehicle
 from worker_service.simulators.racetrack.catalogue import find_track
-from worker_service.simulators.racetrack.racing_line import reference_lap_seconds
+from worker_service.simulators.racetrack.optimum import Optimum, find_optimum
 from worker_service.simulators.racetrack.track import Track
 
 POLICY_FILES: Final = ("graph.onnx", "weights.safetensors", "policy.json")
@@ -64,19 +66,26 @@ def conclude(job: Job, progress: Progress) -> Summary:
     """
     config, status, verdict = job.config, job.status, judge(job)
     shown = status if status.transitions else None
-    progress.show(Moment(phase="drawing", training_total_seconds=config.training_seconds, status=shown))
     track = find_track(config.track_name) if config.track_name else None
-    reference = reference_lap_seconds(track, Vehicle()) if track else None
+    optimum = find_optimum(track, Vehicle()) if track else None
+    if track is not None and optimum is None and job.interrupt.received is None:
+        phase = f"computing the fastest possible lap of {track.name}"
+        progress.show(Moment(phase=phase, training_total_seconds=config.training_seconds, status=shown))
+        optimum = _compute_optimum(track, progress)
+    # A lap compares with the optimum of its own kind of start.
+    standing = status.HasField("best_lap") and status.best_lap.lap.standing_start
+    least = optimum.lap_seconds(standing_start=standing) if optimum else None
+    progress.show(Moment(phase="drawing", training_total_seconds=config.training_seconds, status=shown))
     best = config.run_dir / "best"
     kept = all((best / name).is_file() for name in POLICY_FILES)
     replayed: Replay | None = None
     try:
-        _draw_learning_curve(config, status, reference)
+        _draw_learning_curve(config, status, least)
         if kept:
             trace_file = config.run_dir / "trace.csv" if track else None
             replayed = replay(best, config.logs / "replay.log", trace_file)
             if track is not None:
-                _draw_racing_line(config.run_dir / "racing_line.png", track, replayed, status, reference)
+                _draw_racing_line(config.run_dir / "racing_line.png", track, replayed, status, optimum)
     except (JobError, ValueError, OSError) as error:
         progress.console.print(f"the results are incomplete: {error}", markup=False)
         if verdict.exit_status == 0:
@@ -90,7 +99,7 @@ def conclude(job: Job, progress: Progress) -> Summary:
         flow_state=job.flow_state,
         wall_seconds=job.wall_seconds,
         worker_restarts=job.restarts,
-        reference_lap_seconds=reference,
+        optimum_lap_seconds=least,
         replayed_lap_seconds=replayed.trace.lap_seconds if replayed and replayed.trace else None,
         replay_command=drive_line(best) if kept else None,
     )
@@ -98,15 +107,34 @@ def conclude(job: Job, progress: Progress) -> Summary:
     return summary
 
 
-def _draw_learning_curve(config: Config, status: status_pb2.RunStatus, reference: float | None) -> None:
+def _compute_optimum(track: Track, progress: Progress) -> Optimum | None:
+    """Computes an optimum and keeps it for the next run; None, with a sentence on the console, where it cannot."""
+    try:
+        # CasADi is an extra of its own; all else here works without.
+        from worker_service.simulators.racetrack.collocation import SolveError  # noqa: PLC0415
+        from worker_service.simulators.racetrack.solve import solve_and_keep  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        progress.console.print(
+            f"laps are not compared with the optimum: {error.name} is not installed; pip install '.[optimal]'",
+            markup=False,
+        )
+        return None
+    try:
+        return solve_and_keep(track, Vehicle())
+    except (SolveError, OSError) as error:
+        progress.console.print(f"laps are not compared with the optimum: {error}", markup=False)
+        return None
+
+
+def _draw_learning_curve(config: Config, status: status_pb2.RunStatus, least: float | None) -> None:
     course = Course(
         evaluations=read_lines(config.run_dir / "evaluations.jsonl"),
         progress=read_lines(config.run_dir / "progress.jsonl"),
         first_lap_seconds=status.first_lap.wall_seconds if status.HasField("first_lap") else None,
-        reference_lap_seconds=reference,
+        optimum_lap_seconds=least,
     )
     if status.HasField("best_lap"):
-        best = _lap_text(status.best_lap.lap.time_seconds, reference)
+        best = _lap_text(status.best_lap.lap.time_seconds, least)
     elif status.HasField("best_evaluation"):
         best = f"best mean return {status.best_evaluation.mean_return:,.1f}"
     else:
@@ -120,29 +148,33 @@ def _draw_learning_curve(config: Config, status: status_pb2.RunStatus, reference
 
 
 def _draw_racing_line(
-    path: Path, track: Track, replayed: Replay, status: status_pb2.RunStatus, reference: float | None
+    path: Path, track: Track, replayed: Replay, status: status_pb2.RunStatus, optimum: Optimum | None
 ) -> None:
     trace = replayed.trace
     if trace is None:
         raise JobError("the replay left an empty trace; it should have a line for each step")
     lap = "no complete lap" if trace.lap_seconds is None else f"{trace.lap_seconds:.3f} s"
-    compared = "" if trace.lap_seconds is None or not reference else f"{_ratio_text(trace.lap_seconds, reference)}  ·  "
+    compared = ""
+    if trace.lap_seconds is not None and optimum is not None:
+        least = optimum.lap_seconds(standing_start=trace.standing_start)
+        compared = f"{_ratio_text(trace.lap_seconds, least)}  ·  "
     draw_racing_line(
         path,
         track,
         trace,
+        np.column_stack([optimum.line.x_metres, optimum.line.y_metres]) if optimum else None,
         title=f"{track.name}, {lap}",
         subtitle=f"{compared}policy version {status.best_evaluation.policy_version}  ·  {_effort_text(status)}",
     )
 
 
-def _lap_text(lap_seconds: float, reference: float | None) -> str:
-    compared = f", {_ratio_text(lap_seconds, reference)}" if reference else ""
+def _lap_text(lap_seconds: float, least: float | None) -> str:
+    compared = f", {_ratio_text(lap_seconds, least)}" if least else ""
     return f"best lap {lap_seconds:.3f} s{compared}"
 
 
-def _ratio_text(lap_seconds: float, reference: float) -> str:
-    return f"{lap_seconds / reference:.3f} x the reference of {reference:.2f} s"
+def _ratio_text(lap_seconds: float, least: float) -> str:
+    return f"{lap_seconds / least:.3f} x the optimum of {least:.2f} s"
 
 
 def _effort_text(status: status_pb2.RunStatus) -> str:

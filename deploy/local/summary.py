@@ -43,10 +43,10 @@ class Summary:
     """Fastest evaluation lap."""
     best_lap_policy_version: int | None
     """What drove it."""
-    reference_lap_seconds: float | None
-    """The lap time that laps are compared with."""
+    optimum_lap_seconds: float | None
+    """The least that a lap begun like the best can take, by optimal control; null where it is not known."""
     lap_ratio: float | None
-    """best_lap_seconds over reference_lap_seconds."""
+    """best_lap_seconds over optimum_lap_seconds; null where that is not known."""
     best_policy_version: int | None
     """The version kept in best/: every lap clean before any lap lost, then lap time; without laps the mean return."""
     best_policy_lap_seconds: float | None
@@ -110,7 +110,7 @@ class Summary:
     def _lines(self) -> list[tuple[str, str]]:
         lines = [("environment", self.environment if self.track is None else f"{self.environment}, {self.track}")]
         if self.best_lap_seconds is not None:
-            ratio = "" if self.lap_ratio is None else f", {self.lap_ratio:.3f} x {self.reference_lap_seconds:.3f} s"
+            ratio = "" if self.lap_ratio is None else f", {self.lap_ratio:.3f} x the optimum of {self.optimum_lap_seconds:.3f} s"
             lines.append(("best lap", f"{self.best_lap_seconds:.3f} s{ratio}"))
         if self.first_lap_wall_seconds is not None:
             lines.append(("first lap", f"after {self.first_lap_wall_seconds:.0f} s of training"))
@@ -141,7 +141,7 @@ def summarise(
     flow_state: status_pb2.FlowState.ValueType,
     wall_seconds: float,
     worker_restarts: int,
-    reference_lap_seconds: float | None,
+    optimum_lap_seconds: float | None,
     replayed_lap_seconds: float | None,
     replay_command: str | None,
 ) -> Summary:
@@ -150,7 +150,7 @@ def summarise(
     best_lap = status.best_lap if status.HasField("best_lap") else None
     best_lap_seconds = best_lap.lap.time_seconds if best_lap else None
     best = status.best_evaluation if status.HasField("best_evaluation") else None
-    ratio = best_lap_seconds / reference_lap_seconds if best_lap_seconds and reference_lap_seconds else None
+    ratio = best_lap_seconds / optimum_lap_seconds if best_lap_seconds and optimum_lap_seconds else None
     return Summary(
         exit_reason=exit_reason,
         exit_status=exit_status,
@@ -158,7 +158,7 @@ def summarise(
         track=config.track_name,
         best_lap_seconds=best_lap_seconds,
         best_lap_policy_version=best_lap.policy_version if best_lap else None,
-        reference_lap_seconds=reference_lap_seconds,
+        optimum_lap_seconds=optimum_lap_seconds,
         lap_ratio=ratio,
         best_policy_version=best.policy_version if best else None,
         best_policy_lap_seconds=best.best_lap_seconds if best and best.HasField("best_lap_seconds") else None,

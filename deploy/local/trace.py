@@ -28,6 +28,11 @@ class Trace:
     speed_metres_per_second: Floats
     lap_seconds: float | None
 
+    @property
+    def standing_start(self) -> bool:
+        """Whether the car stood at the first point."""
+        return bool(self.speed_metres_per_second[0] == 0.0)
+
 
 def read_traces(path: Path) -> list[Trace]:
     """All laps of a trace file, and last what was driven after the last of them, if anything.

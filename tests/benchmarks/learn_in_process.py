@@ -5,7 +5,7 @@
 
 Prints a line every few seconds and a line of JSON at the end. Time is the learner's: CPU seconds spent on updates,
 sampling, acting and stepping, without evaluation, which the system leaves to another process. Racing figures (laps,
-their times, and `bound_ratio`, the lap time over the track's reference) are those of the deterministic evaluation.
+their times, and `lap_ratio`, the lap time over the track's optimum, nan where it is not known) are those of the deterministic evaluation.
 """
 
 import json
@@ -269,12 +269,12 @@ class Learning:
         text = ""
         if laps:
             best = min(laps, key=lambda lap: lap["time_seconds"])
-            result |= {"laps": len(laps), "lap_seconds": best["time_seconds"], "bound_ratio": best["bound_ratio"]}
+            result |= {"laps": len(laps), "lap_seconds": best["time_seconds"], "lap_ratio": best.get("lap_ratio", float("nan"))}
             if best["time_seconds"] < self.best_lap.get("lap_seconds", float("inf")):
-                self.best_lap = {"lap_seconds": best["time_seconds"], "bound_ratio": best["bound_ratio"]}
+                self.best_lap = {"lap_seconds": best["time_seconds"], "lap_ratio": best.get("lap_ratio", float("nan"))}
                 self.best_lap["at_seconds"] = self.seconds
             times = " ".join(f"{lap['time_seconds']:.2f}" for lap in laps)
-            text = f"laps {times} best {self.best_lap['bound_ratio']:.3f} "
+            text = f"laps {times} best {self.best_lap['lap_ratio']:.3f} "
         result |= {name: value for name, value in metrics.items() if name == "distance_metres"}
         figures = " ".join(f"{name} {value:.3g}" for name, value in self.sac.metrics().items())
         rate = self.updates / max(self.update_seconds, 1e-9)

@@ -55,7 +55,7 @@ def test_racing_line_is_drawn_of_a_drive_that_ended_after_a_few_metres(tmp_path:
 
 
 def test_learning_curve_of_a_race_has_a_panel_of_laps_above_returns(tmp_path: Path) -> None:
-    race = Course(evaluations=RACING, progress=PROGRESS, first_lap_seconds=61.0, reference_lap_seconds=45.0)
+    race = Course(evaluations=RACING, progress=PROGRESS, first_lap_seconds=61.0, optimum_lap_seconds=45.0)
     plain = Course(evaluations=[evaluation(i, None, None) for i in (1, 2, 3)], progress=PROGRESS)
     assert race.has_laps
     assert not plain.has_laps
@@ -71,7 +71,7 @@ def test_learning_curve_of_a_race_has_a_panel_of_laps_above_returns(tmp_path: Pa
     "course",
     [
         Course(evaluations=[], progress=[]),
-        Course(evaluations=RACING[:1], progress=PROGRESS[:1], reference_lap_seconds=45.0),
+        Course(evaluations=RACING[:1], progress=PROGRESS[:1], optimum_lap_seconds=45.0),
         Course(evaluations=RACING, progress=[], first_lap_seconds=61.0),
         Course(evaluations=RACING[2:3], progress=PROGRESS[-2:]),
     ],

@@ -79,8 +79,8 @@ def test_results_of_a_race_are_written(race: Job) -> None:
     run_dir = race.config.run_dir
     assert summary.exit_status == 0
     assert summary.replayed_lap_seconds == pytest.approx(137.16, abs=0.01)
-    assert summary.reference_lap_seconds is not None
-    assert summary.lap_ratio == pytest.approx(60.0 / summary.reference_lap_seconds)
+    assert summary.optimum_lap_seconds is not None
+    assert summary.lap_ratio == pytest.approx(60.0 / summary.optimum_lap_seconds)
     assert json.loads((run_dir / "summary.json").read_text())["replay_command"].endswith(f"drive {run_dir}/best")
     for name in ("learning_curve.png", "racing_line.png", "trace.csv"):
         assert (run_dir / name).stat().st_size > 10_000, name

@@ -9,7 +9,7 @@ from distrib_l2r.v1 import status_pb2
 from tests.deploy.statuses import pendulum_status, racing_status
 
 
-def summary_of(config: Config, status: status_pb2.RunStatus, *, reference: float | None = None) -> Summary:
+def summary_of(config: Config, status: status_pb2.RunStatus, *, optimum: float | None = None) -> Summary:
     return summarise(
         config,
         status,
@@ -18,14 +18,14 @@ def summary_of(config: Config, status: status_pb2.RunStatus, *, reference: float
         flow_state=status_pb2.FLOW_STATE_THROTTLED,
         wall_seconds=200.0,
         worker_restarts=1,
-        reference_lap_seconds=reference,
+        optimum_lap_seconds=optimum,
         replayed_lap_seconds=None,
         replay_command="python -m worker_service.drive best",
     )
 
 
 def test_racing_summary_holds_the_figures_of_the_recorded_status(tmp_path: Path) -> None:
-    summary = summary_of(Config(seed=3, track="kestrel"), racing_status(), reference=48.0)
+    summary = summary_of(Config(seed=3, track="kestrel"), racing_status(), optimum=48.0)
     summary.write(tmp_path / "summary.json")
     written = json.loads((tmp_path / "summary.json").read_text())
     expected = {
@@ -33,7 +33,7 @@ def test_racing_summary_holds_the_figures_of_the_recorded_status(tmp_path: Path)
         "best_lap_policy_version": 173,
         "best_policy_version": 170,
         "best_policy_lap_seconds": 60.5,
-        "reference_lap_seconds": 48.0,
+        "optimum_lap_seconds": 48.0,
         "lap_ratio": 1.25,
         "first_lap_wall_seconds": 22.9,
         "laps_clean": 429,

@@ -3,14 +3,11 @@ import pytest
 from tests.racetrack.builders import drive, make
 from worker_service.simulators.racetrack.circuits import CIRCUITS
 from worker_service.simulators.racetrack.driver import Driver
+from worker_service.simulators.racetrack.optimum import find_optimum
+from worker_service.simulators.racetrack.vehicle import Vehicle
 
-# The flying lap in seconds, and its ratio to the reference.
-LAPS = {
-    "kestrel": (34.08, 1.232),
-    "larkfield": (52.14, 1.167),
-    "northmoor": (71.07, 1.132),
-    "thornwood": (46.90, 1.214),
-}
+# The flying lap of pure pursuit in seconds.
+LAPS = {"kestrel": 34.08, "larkfield": 52.14, "northmoor": 71.07, "thornwood": 46.90}
 
 
 def test_every_circuit_has_a_lap_to_compare_with() -> None:
@@ -26,11 +23,16 @@ def test_driver_laps_cleanly_from_a_standing_start(name: str) -> None:
     assert result.metrics["laps_completed"] == 2.0
     assert result.metrics["laps_started"] == 2.0
     standing, flying = result.laps
-    seconds, ratio = LAPS[name]
     assert (standing["standing_start"], flying["standing_start"]) == (True, False)
     assert (standing["number"], flying["number"]) == (1, 2)
-    assert flying["time_seconds"] == pytest.approx(seconds, abs=0.2)
-    assert flying["bound_ratio"] == pytest.approx(ratio, abs=0.005)
+    assert flying["time_seconds"] == pytest.approx(LAPS[name], abs=0.2)
+    optimum = find_optimum(environment.track, Vehicle())
+    assert optimum is not None
+    assert flying["optimum_lap_seconds"] == optimum.flying_lap_seconds
+    assert standing["optimum_lap_seconds"] == optimum.standing_lap_seconds
+    for lap in result.laps:
+        assert lap["lap_ratio"] == lap["time_seconds"] / lap["optimum_lap_seconds"]
+        assert 1.05 < lap["lap_ratio"] < 1.25
     assert standing["time_seconds"] > flying["time_seconds"] + 1.0
     for lap in result.laps:
         assert sum(lap["sector_times_seconds"]) == pytest.approx(lap["time_seconds"], abs=1e-9)
@@ -47,10 +49,10 @@ def test_flying_laps_of_the_same_driver_take_the_same_time() -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 5])
-def test_driver_laps_random_tracks(seed: int) -> None:
+def test_driver_laps_random_tracks_without_a_known_optimum(seed: int) -> None:
     environment = make(track=f"random:{seed}", laps=1)
     environment.reset(seed=seed)
     result = drive(environment, Driver(environment.track).act)
     assert not result.terminated
-    assert 1.0 < result.laps[0]["bound_ratio"] < 1.3
+    assert not {"optimum_lap_seconds", "lap_ratio"} & result.laps[0].keys(), "nobody has computed it"
     assert not result.laps[0]["standing_start"]

@@ -17,7 +17,6 @@ class Circuit:
     segments: tuple[Segment, ...]
     width_metres: float
     transition_metres: float
-    reference_lap_seconds: float
 
 
 CIRCUITS: dict[str, Circuit] = {
@@ -50,7 +49,6 @@ CIRCUITS: dict[str, Circuit] = {
         ),
         width_metres=11.0,
         transition_metres=20.0,
-        reference_lap_seconds=44.686,
     ),
     "kestrel": Circuit(
         character="a fast near-oval with a kink on its back straight",
@@ -72,7 +70,6 @@ CIRCUITS: dict[str, Circuit] = {
         ),
         width_metres=14.0,
         transition_metres=20.0,
-        reference_lap_seconds=27.676,
     ),
     "thornwood": Circuit(
         character="short, narrow and twisty, with two hairpins",
@@ -111,7 +108,6 @@ CIRCUITS: dict[str, Circuit] = {
         ),
         width_metres=9.0,
         transition_metres=15.0,
-        reference_lap_seconds=38.620,
     ),
     "northmoor": Circuit(
         character="long and fast: long straights, open bends, one tight corner",
@@ -137,7 +133,6 @@ CIRCUITS: dict[str, Circuit] = {
         ),
         width_metres=13.0,
         transition_metres=30.0,
-        reference_lap_seconds=62.802,
     ),
 }
 
@@ -158,5 +153,4 @@ def circuit(name: str) -> Track:
         drawn.segments,
         width_metres=drawn.width_metres,
         transition_metres=drawn.transition_metres,
-        reference_lap_seconds=drawn.reference_lap_seconds,
     )

@@ -14,7 +14,7 @@ from worker_service.simulators.racetrack.car_state import CarState
 from worker_service.simulators.racetrack.catalogue import find_track
 from worker_service.simulators.racetrack.circuits import DEFAULT_CIRCUIT
 from worker_service.simulators.racetrack.laps import Lap, LapClock
-from worker_service.simulators.racetrack.racing_line import reference_lap_seconds
+from worker_service.simulators.racetrack.optimum import find_optimum
 from worker_service.simulators.racetrack.render import Canvas
 from worker_service.simulators.racetrack.starts import STARTS, Starts
 from worker_service.simulators.racetrack.track import Track
@@ -46,8 +46,9 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
     truncated after `laps` laps or `max_steps` steps.
 
     `info` of every step has `progress_metres`. The step that completes a lap adds `lap`: number,
-    time_seconds, sector_times_seconds, standing_start, and bound_ratio, the lap time over
-    `reference_lap_seconds`. The step that ends the episode adds `metrics`, floats by name.
+    time_seconds, sector_times_seconds, standing_start; and, where the optimum of the track and the
+    car is known (see `optimum`), optimum_lap_seconds, of a lap begun like this one, and lap_ratio,
+    the lap time over it. The step that ends the episode adds `metrics`, floats by name.
 
     Args:
         track: a shipped circuit's name, `random:SEED`, the path of a .csv file, or a
@@ -241,8 +242,11 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
         return lap
 
     def _describe(self, lap: Lap) -> dict[str, Any]:
-        reference = reference_lap_seconds(self.track, self.vehicle)
-        return asdict(lap) | {"bound_ratio": lap.time_seconds / reference}
+        optimum = find_optimum(self.track, self.vehicle)
+        if optimum is None:
+            return asdict(lap)
+        least = optimum.lap_seconds(standing_start=lap.standing_start)
+        return asdict(lap) | {"optimum_lap_seconds": least, "lap_ratio": lap.time_seconds / least}
 
     def _metrics(self, status: int) -> dict[str, float]:
         seconds = self._steps * CONTROL_SECONDS

@@ -43,7 +43,6 @@ def track_from_layout(
     *,
     width_metres: float,
     transition_metres: float = 20.0,
-    reference_lap_seconds: float | None = None,
 ) -> Track:
     """Build a closed track from straights and arcs.
 
@@ -58,7 +57,6 @@ def track_from_layout(
             and exactly two straights, not parallel, have no length.
         width_metres: from edge to edge, the same all along.
         transition_metres: length of the ramps of curvature.
-        reference_lap_seconds: see `Track`.
 
     Raises:
         ValueError: the segments do not make a closed track; the message says why.
@@ -97,7 +95,7 @@ def track_from_layout(
     closed = (line - share * line[-1])[:-1]  # what is left of the gap is rounding
     stride = max(1, round(SPACING_METRES / FINE_METRES / 2))
     half = np.full(len(closed[::stride]), width_metres / 2.0)
-    return Track.from_points(name, closed[::stride], half, half, reference_lap_seconds)
+    return Track.from_points(name, closed[::stride], half, half)
 
 
 def _line(segments: Sequence[Segment], lengths: Floats, transition_metres: float) -> Floats:

@@ -1,7 +1,6 @@
-"""A fast line around a track, and the lap time it allows."""
+"""A fast line around a track, and the speeds it allows."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,25 +112,6 @@ def racing_profile(
     """The minimum-curvature line and the fastest speeds along it; see `speed_profile`."""
     line = minimum_curvature_line(track, margin_metres)
     return line, speed_profile(line.curvature, line.steps, vehicle, grip_share)
-
-
-def reference_lap_seconds(track: Track, vehicle: Vehicle) -> float:
-    """The flying lap that laps are compared with: a speed-profile reference.
-
-    The lap of a point mass with the car's full grip, power and brakes on the minimum-curvature
-    line between the very edges. On that line it is a lower bound on the lap of the car, which
-    has yaw and load transfer to deal with as well; over all lines it is an estimate, since the
-    line of least curvature is not quite the fastest. Known for shipped circuits with the default
-    car, and computed once otherwise (at most about 2 s).
-    """
-    if track.reference_lap_seconds is not None and vehicle == Vehicle():
-        return track.reference_lap_seconds
-    return _computed_lap_seconds(track, vehicle)
-
-
-@lru_cache(maxsize=64)
-def _computed_lap_seconds(track: Track, vehicle: Vehicle) -> float:
-    return racing_profile(track, vehicle)[1].lap_seconds
 
 
 def _differences(values: Floats) -> tuple[Floats, Floats]:

@@ -48,7 +48,6 @@ class Track:
         name: what people call it.
         centre_line: float64 [N, 2], x and y in metres, evenly spaced.
         left_width, right_width: float64 [N], metres from the centre line to the edges.
-        reference_lap_seconds: the lap time that laps are compared with, where it is known.
 
     Raises:
         ValueError: the line is not finite, evenly spaced and of a sensible length, a width is
@@ -59,7 +58,6 @@ class Track:
     centre_line: Floats
     left_width: Floats
     right_width: Floats
-    reference_lap_seconds: float | None = None
 
     def __post_init__(self) -> None:
         check_track(self)
@@ -73,7 +71,6 @@ class Track:
         points: ArrayLike,
         left_width: ArrayLike,
         right_width: ArrayLike,
-        reference_lap_seconds: float | None = None,
     ) -> "Track":
         """Resample an unevenly spaced line to stations a metre apart.
 
@@ -81,7 +78,6 @@ class Track:
             name: what people call it.
             points: [M, 2], x and y in metres of the closed centre line, the first not repeated.
             left_width, right_width: metres, [M] or a number.
-            reference_lap_seconds: see the class.
         """
         line = np.asarray(points, np.float64)
         columns = [np.broadcast_to(np.asarray(w, np.float64), len(line)) for w in (left_width, right_width)]
@@ -90,7 +86,7 @@ class Track:
         rows = resample(np.column_stack([line, *columns]), stations)
         # Once more: chords across the bends of an uneven line are shorter than its arcs.
         rows = resample(rows, stations)
-        return cls(name, rows[:, :2].copy(), rows[:, 2].copy(), rows[:, 3].copy(), reference_lap_seconds)
+        return cls(name, rows[:, :2].copy(), rows[:, 2].copy(), rows[:, 3].copy())
 
     @cached_property
     def length_metres(self) -> float:

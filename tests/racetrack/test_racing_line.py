@@ -2,32 +2,14 @@ import numpy as np
 import pytest
 
 from tests.racetrack.builders import circle_track
-from worker_service.simulators.racetrack.circuits import CIRCUITS, circuit
-from worker_service.simulators.racetrack.racing_line import (
-    minimum_curvature_line,
-    racing_profile,
-    reference_lap_seconds,
-)
+from worker_service.simulators.racetrack.circuits import circuit
+from worker_service.simulators.racetrack.racing_line import minimum_curvature_line, racing_profile
 from worker_service.simulators.racetrack.speed_profile import speed_profile
 from worker_service.simulators.racetrack.vehicle import (
     AIR_DENSITY_KILOGRAMS_PER_METRE3,
     GRAVITY_METRES_PER_SECOND2,
     Vehicle,
 )
-
-
-@pytest.mark.parametrize("name", CIRCUITS)
-def test_stored_reference_is_what_the_command_computes(name: str) -> None:
-    track = circuit(name)
-    _, profile = racing_profile(track, Vehicle())
-    assert track.reference_lap_seconds == pytest.approx(profile.lap_seconds, abs=2e-3)
-
-
-def test_reference_of_another_car_is_computed() -> None:
-    track = circuit("thornwood")
-    stored = reference_lap_seconds(track, Vehicle())
-    assert stored == track.reference_lap_seconds
-    assert reference_lap_seconds(track, Vehicle(power_watts=100_000.0)) > stored * 1.03
 
 
 def test_constant_radius_is_driven_at_the_grip_limit() -> None:
