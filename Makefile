@@ -55,10 +55,12 @@ check: $(SETUP)
 		for file in $$(cd $$out && find . -name '*_pb2*'); do diff -u protos/$$file $$out/$$file \
 			|| { echo "generated code is not up to date: run make protos"; exit 1; }; done
 
-## Benchmarks, one JSON object a line; BENCH=name runs one of tests/benchmarks
+## Benchmarks, one JSON object a line; BENCH=name runs one of tests/benchmarks, with BENCH_FLAGS=
 .PHONY: bench
 bench: $(SETUP)
-	for name in $(or $(BENCH),$(BENCHMARKS)); do $(BIN)/python -m tests.benchmarks.$$name || exit 1; done
+	$(if $(filter %stable_baselines3,$(BENCH)),$(BIN)/python -m pip install --quiet --constraint requirements.lock \
+		--editable '.[comparison]')
+	for name in $(or $(BENCH),$(BENCHMARKS)); do $(BIN)/python -m tests.benchmarks.$$name $(BENCH_FLAGS) || exit 1; done
 
 ## The shipped optimal laps anew, by optimal control; takes minutes a circuit
 .PHONY: optima
@@ -88,7 +90,7 @@ l2r-maps: $(SETUP)
 .PHONY: lock
 lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet '.[$(EXTRAS)]'
+	build/lock/bin/python -m pip install --quiet '.[$(EXTRAS),comparison]'
 	{ echo "# Versions that make setup installs; made by make lock."; build/lock/bin/python -m pip freeze \
 		| grep -v '^distributed-l2r' | sed 's/+cpu$$//'; } > requirements.lock
 	rm -rf build/lock

@@ -17,18 +17,18 @@ Records = tuple[NDArray[Any], NDArray[Any], float]
 
 CONTROL_SECONDS = 0.1
 SUBSTEPS = 10
-HORIZON_STEPS = 10
+HORIZON_STEPS = 12
 ITERATIONS = 4
 STEP_LENGTHS = (1.0, 0.5, 0.2, 0.05)
 # What counts as much as each other: offset from the line [m], heading [rad], forward and sideways
 # speed [m/s], yaw rate [rad/s], distance beyond the margin [m], and departures from the plan of
 # steer rate and pedals as shares of their ranges.
-ERRORS = np.array([0.15, 0.1, 0.5, 2.0, 0.5, 0.02])
-DEPARTURES = np.array([2.0, 2.0])
+ERRORS = np.array([0.15, 0.1, 0.5, 2.0, 0.5, 0.1])
+DEPARTURES = np.array([4.0, 4.0])
 NUDGE = 1e-3
 WIDTH = len(ERRORS)
 SWEEPS = 12
-LAG_SHARE, APART_SHARE = 0.1, 0.5
+LAG_SHARE, APART_SHARE = 0.4, 0.5
 # The distance to the line falls by a factor e over a length plus a time times the speed.
 MERGE_METRES = 15.0
 MERGE_SECONDS = 0.7
@@ -58,7 +58,7 @@ class OptimalDriver:
         track: Track,
         vehicle: Vehicle | None = None,
         *,
-        margin_metres: float = 0.2,
+        margin_metres: float = 0.4,
         speed_share: float = 0.995,
     ) -> None:
         self._vehicle = vehicle or Vehicle()
