@@ -20,7 +20,7 @@ class EnvironmentConfig:
     env_args: tuple[str, ...] = ()
     """Keyword arguments of the environment, each name=value."""
     evaluation_env_args: tuple[str, ...] | None = None
-    """Arguments that replace those for evaluators; if not given, Racetrack-v0 drives 3 laps from a standing start."""
+    """Arguments that replace those for evaluators; if not given, Racetrack-v0 drives 3 flying laps from each start."""
 
     def message(self) -> join_pb2.Environment:
         """For `JoinRun`.
@@ -30,7 +30,7 @@ class EnvironmentConfig:
         """
         evaluation = self.evaluation_env_args
         if evaluation is None:
-            evaluation = ("start=standing", "laps=3") if self.races else ()
+            evaluation = ("start=random", "laps=3") if self.races else ()
         return join_pb2.Environment(
             id=self.env,
             arguments=encode_arguments(parse_arguments(self.env_args)),
@@ -134,7 +134,7 @@ class LearnerConfig:
     seed: int = 0
     """Seeds networks, sampling, and through assignments every worker."""
     evaluation_episodes: int = 0
-    """Episodes that evaluate a version; 0: 1 for the embedded car, which is deterministic, else 5."""
+    """Episodes that evaluate a version; 0: 8 for the embedded car, else 5."""
     torch_threads: int = 1
     """Threads a torch operation; more than one is slower on busy machines."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

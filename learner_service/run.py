@@ -66,7 +66,7 @@ class Run:
         self.config = config
         self.environment = config.environment.message()
         self.run_id = config.run_id or (config.run_dir.name if config.run_dir else "run")
-        episodes = config.evaluation_episodes or (1 if config.environment.races else 5)
+        episodes = config.evaluation_episodes or (8 if config.environment.races else 5)
         self.evaluations = Evaluations(episodes_per_version=episodes)
         self.best_policy: tuple[PolicyVersion, Evaluation] | None = None
         self.sessions: dict[str, Session] = {}
@@ -169,8 +169,9 @@ class Run:
             role=role or join_pb2.ROLE_COLLECT,
             exploration_scale=ladder.scales[collecting % len(ladder.scales)],
             exploration_hold_steps=ladder.hold_steps[collecting % len(ladder.hold_steps)],
-            # Far apart, so that a worker may use the numbers after its seed as well.
-            seed=(self.config.seed * 100_003 + index) * 1_009,
+            # All evaluators drive from the same starts. Collectors' seeds lie far apart, so that a worker may use the
+            # numbers after its own as well.
+            seed=self.config.seed if role == join_pb2.ROLE_EVALUATE else (self.config.seed * 100_003 + index) * 1_009,
             evaluation_episodes=self.evaluations.episodes_per_version,
         )
 

@@ -81,6 +81,7 @@ class RunDirectory:
             {
                 "run_id": self._run.run_id,
                 "environment": environment_figures(self._run.environment),
+                "evaluation_seed": self._run.config.seed,
                 "evaluation": evaluation_figures(evaluation) if evaluation else None,
             },
         )
@@ -109,7 +110,7 @@ def evaluation_figures(evaluation: Evaluation) -> dict[str, Any]:
     """An evaluation as JSON has it: field names of the message, null where absent."""
     message = evaluation.message()
     figures = {field.name: getattr(message, field.name) for field in message.DESCRIPTOR.fields}
-    for name in ("best_lap_seconds", "clean_fraction"):
+    for name in ("best_lap_seconds", "median_lap_seconds", "clean_fraction"):
         if not message.HasField(name):
             figures[name] = None
     return figures

@@ -26,10 +26,10 @@ class DriveConfig:
 
     policy: tyro.conf.Positional[Path]
     """Folder with graph.onnx, weights.safetensors and policy.json: best or newest of a run."""
-    episodes: int = 1
-    """Episodes to drive."""
-    seed: int = 0
-    """Seeds the first episode; the next take the numbers after it."""
+    episodes: int | None = None
+    """Episodes to drive; as many as the policy's evaluation had if not given."""
+    seed: int | None = None
+    """Seeds the first episode; the next take the numbers after it. The evaluation's if not given."""
     picture: Path | None = None
     """Takes the environment's own picture at the end of the last episode, as PNG."""
     trace: Path | None = None
@@ -82,7 +82,7 @@ def drive(config: DriveConfig) -> list[Episode]:
         gymnasium.error.Error: the environment is not installed here.
         OSError: a file cannot be written.
     """
-    if config.episodes < 1:
+    if config.episodes is not None and config.episodes < 1:
         raise DriveError(f"episodes is {config.episodes}; it must be at least 1")
     saved = load_policy(config.policy)
     actor = Actor(saved.graph)
@@ -94,8 +94,9 @@ def drive(config: DriveConfig) -> list[Episode]:
     print(f"policy version {saved.version.version} in {saved.environment_id} {shown}".rstrip())
     with closing(make_environment(saved.environment_id, arguments, wrapper)) as environment:
         episodes = []
-        for number in range(config.episodes):
-            episode = drive_episode(environment, actor, number=number, seed=config.seed + number, trace=trace)
+        seed = saved.evaluation_seed if config.seed is None else config.seed
+        for number in range(config.episodes or saved.evaluation_episodes):
+            episode = drive_episode(environment, actor, number=number, seed=seed + number, trace=trace)
             episodes.append(episode)
             _print_episode(number, episode)
         if config.picture is not None:

@@ -28,6 +28,10 @@ class SavedPolicy:
     environment_id: str
     arguments: Mapping[str, Any]
     """Of the environment, as evaluations have them."""
+    evaluation_seed: int
+    """Of the first evaluation episode; the next took the numbers after it."""
+    evaluation_episodes: int
+    """Episodes of this policy's evaluation; 1 where there was none."""
     evaluated_lap_seconds: float | None
     """Fastest lap of this policy's evaluation; None where there was none."""
 
@@ -49,13 +53,16 @@ def load_policy(folder: Path) -> SavedPolicy:
             weights=load(weights),
         )
         environment = about["environment"]
+        evaluation = about["evaluation"] or {}
         saved = SavedPolicy(
             graph=graph,
             version=version,
             run_id=about.get("run_id"),
             environment_id=environment["id"],
             arguments={**environment["arguments"], **environment["evaluation_arguments"]},
-            evaluated_lap_seconds=(about["evaluation"] or {}).get("best_lap_seconds"),
+            evaluation_seed=about.get("evaluation_seed", 0),
+            evaluation_episodes=evaluation.get("episodes", 1),
+            evaluated_lap_seconds=evaluation.get("best_lap_seconds"),
         )
     except (OSError, KeyError, TypeError, json.JSONDecodeError, SafetensorError) as error:
         raise DriveError(

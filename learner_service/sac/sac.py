@@ -68,10 +68,11 @@ class SAC:
         # Weights are drawn on the CPU, so that a seed means the same on every device; the caller's stream stays put.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.actor = Actor(spaces, config).to(self.device)
+            self._trained_actor = Actor(spaces, config).to(self.device)
+            self._features = self._trained_actor.features
             self._privileged = Features(spaces.privileged, normalise=config.observation_normalisation).to(self.device)
             self._values = make_values(config).to(self.device)
-            inputs = self.actor.features.size + self._privileged.size + self.actor.action_size
+            inputs = self._features.size + self._privileged.size + self._trained_actor.action_size
             self._critic = MLP(
                 (inputs, *config.critic_hidden_sizes, self._values.outputs),
                 stack=CRITICS,
@@ -80,18 +81,22 @@ class SAC:
             ).to(self.device)
         self._target_critic = copy.deepcopy(self._critic).requires_grad_(False)
         self._log_temperature = nn.Parameter(torch.tensor(math.log(config.initial_temperature), device=self.device))
-        self._target_entropy = -config.target_entropy_scale * self.actor.action_size
+        self._target_entropy = -config.target_entropy_scale * self._trained_actor.action_size
 
         self._actor_optimiser = Optimiser(
-            self.actor.parameters(), learning_rate=config.actor_learning_rate, clip=config.gradient_clip
+            self._trained_actor.parameters(), learning_rate=config.actor_learning_rate, clip=config.gradient_clip
         )
         self._critic_optimiser = Optimiser(
             self._critic.parameters(), learning_rate=config.critic_learning_rate, clip=config.gradient_clip
         )
         self._temperature_optimiser = Optimiser([self._log_temperature], learning_rate=config.temperature_learning_rate)
         self._target_vector = as_vector(self._target_critic.parameters())
+        # What acts is the average of what is trained; both see observations through the same statistics.
+        self.actor = copy.deepcopy(self._trained_actor).requires_grad_(False)
+        self.actor.features = self._features
+        self._average_vector = as_vector(self.actor.parameters())
         self._random = torch.Generator(self.device).manual_seed(seed)
-        self._observation_statistics = RunningStatistics(self.actor.features.size)
+        self._observation_statistics = RunningStatistics(self._features.size)
         self._privileged_statistics = RunningStatistics(self._privileged.size)
         # Twice the largest return yet: a better policy's values must fit too.
         self._return_scale = ReturnScale(config.value_bound / 2)
@@ -106,11 +111,12 @@ class SAC:
         if self._updates % self.config.policy_delay == 0:
             log_probability = self._update_actor(transitions)
             self._update_temperature(log_probability)
+            self._average_actor()
         self._update_target()
 
     def _update_critic(self, transitions: Transitions) -> None:
         with torch.no_grad():
-            next_action, next_log_probability = self.actor.sample(transitions.next_features, self._noise())
+            next_action, next_log_probability = self._trained_actor.sample(transitions.next_features, self._noise())
             next_outputs = self._target_critic(torch.cat([transitions.next_critic_features, next_action], 1))
             entropy_bonus = -self._log_temperature.exp() * next_log_probability
             target = self._values.target(next_outputs, transitions.reward, transitions.discount, entropy_bonus)
@@ -120,7 +126,7 @@ class SAC:
         self._newest |= {"critic_loss": loss.detach(), "critic_gradient_norm": norm, "outputs": outputs.detach()}
 
     def _update_actor(self, transitions: Transitions) -> Tensor:
-        action, log_probability = self.actor.sample(transitions.features, self._noise())
+        action, log_probability = self._trained_actor.sample(transitions.features, self._noise())
         outputs = self._critic(torch.cat([transitions.critic_features, action], 1))
         value = self._values.mean(outputs).amin(0)
         loss = (self._log_temperature.exp().detach() * log_probability - value).mean()
@@ -139,11 +145,15 @@ class SAC:
     def _update_target(self) -> None:
         self._target_vector.lerp_(self._critic_optimiser.vector, self.config.target_update_rate)
 
+    @torch.no_grad()
+    def _average_actor(self) -> None:
+        self._average_vector.lerp_(self._actor_optimiser.vector, self.config.actor_average_rate)
+
     def calibrate(self, observation: Mapping[str, Array], discounted_return: Array) -> None:
         """Moves observation statistics and the return scale towards a sample of replay, by small steps."""
         if self.config.observation_normalisation:
-            self._observation_statistics.add(flatten_columns(observation, self.actor.features.names))
-            self.actor.features.take_statistics(self._observation_statistics)
+            self._observation_statistics.add(flatten_columns(observation, self._features.names))
+            self._features.take_statistics(self._observation_statistics)
         if self.config.return_normalisation:
             self._return_scale.add(discounted_return)
 
@@ -195,6 +205,7 @@ class SAC:
     def _parts(self) -> dict[str, Any]:
         return {
             "actor": self.actor,
+            "trained_actor": self._trained_actor,
             "critic": self._critic,
             "target_critic": self._target_critic,
             "privileged": self._privileged,
@@ -207,13 +218,13 @@ class SAC:
         }
 
     def _noise(self) -> Tensor:
-        shape = (self.config.batch_size, self.actor.action_size)
+        shape = (self.config.batch_size, self._trained_actor.action_size)
         return torch.randn(shape, generator=self._random, device=self.device)
 
     @torch.no_grad()
     def _transitions(self, batch: Batch) -> Transitions:
-        features = self.actor.features(self._on_device(batch.observation))
-        next_features = self.actor.features(self._on_device(batch.next_observation))
+        features = self._features(self._on_device(batch.observation))
+        next_features = self._features(self._on_device(batch.next_observation))
         critic_features, next_critic_features = features, next_features
         if batch.privileged:
             if self._privileged.normalise and self._updates % UPDATES_PER_PRIVILEGED_SAMPLE == 0:

@@ -9,6 +9,7 @@ from learner_service.config import FlowConfig, TransportConfig
 CONFIG = LearnerConfig(
     transport=TransportConfig(port=0),
     flow=FlowConfig(min_transitions=32, replay_capacity=4096, samples_per_insert_min=0.0, publish_period_seconds=0.05),
+    evaluation_episodes=1,
 )
 
 

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from distrib_l2r.environment import decode_arguments
 from learner_service.config import EnvironmentConfig, ExplorationConfig, FlowConfig, parse_arguments
 
 
@@ -36,9 +37,9 @@ def test_environment_arguments_without_a_name_are_refused_with_an_example() -> N
         parse_arguments(("harbour",))
 
 
-def test_the_embedded_car_is_evaluated_from_a_standing_start() -> None:
+def test_the_embedded_car_is_evaluated_over_flying_laps() -> None:
     arguments = EnvironmentConfig().message().evaluation_arguments
-    assert {argument.name for argument in arguments} == {"start", "laps"}
+    assert decode_arguments(arguments) == {"start": "random", "laps": 3}
     assert not EnvironmentConfig(env="Pendulum-v1").message().evaluation_arguments
 
 

@@ -165,6 +165,7 @@ class Evaluation(_message.Message):
     CLEAN_FRACTION_FIELD_NUMBER: _builtins.int
     WALL_SECONDS_FIELD_NUMBER: _builtins.int
     TRAINING_STEP_FIELD_NUMBER: _builtins.int
+    MEDIAN_LAP_SECONDS_FIELD_NUMBER: _builtins.int
     policy_version: _builtins.int
     """The version evaluated."""
     episodes: _builtins.int
@@ -179,6 +180,10 @@ class Evaluation(_message.Message):
     """Wall-clock time from the start of training to the last episode."""
     training_step: _builtins.int
     """Gradient updates done when the version was published."""
+    median_lap_seconds: _builtins.float
+    """Median of the complete laps that began at speed, or of all where none did;
+    absent when none was completed.
+    """
     def __init__(
         self,
         *,
@@ -189,19 +194,24 @@ class Evaluation(_message.Message):
         clean_fraction: _builtins.float | None = ...,
         wall_seconds: _builtins.float = ...,
         training_step: _builtins.int = ...,
+        median_lap_seconds: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_best_lap_seconds", b"_best_lap_seconds", "_clean_fraction", b"_clean_fraction", "best_lap_seconds", b"best_lap_seconds", "clean_fraction", b"clean_fraction"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_best_lap_seconds", b"_best_lap_seconds", "_clean_fraction", b"_clean_fraction", "_median_lap_seconds", b"_median_lap_seconds", "best_lap_seconds", b"best_lap_seconds", "clean_fraction", b"clean_fraction", "median_lap_seconds", b"median_lap_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_best_lap_seconds", b"_best_lap_seconds", "_clean_fraction", b"_clean_fraction", "best_lap_seconds", b"best_lap_seconds", "clean_fraction", b"clean_fraction", "episodes", b"episodes", "mean_return", b"mean_return", "policy_version", b"policy_version", "training_step", b"training_step", "wall_seconds", b"wall_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_best_lap_seconds", b"_best_lap_seconds", "_clean_fraction", b"_clean_fraction", "_median_lap_seconds", b"_median_lap_seconds", "best_lap_seconds", b"best_lap_seconds", "clean_fraction", b"clean_fraction", "episodes", b"episodes", "mean_return", b"mean_return", "median_lap_seconds", b"median_lap_seconds", "policy_version", b"policy_version", "training_step", b"training_step", "wall_seconds", b"wall_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__best_lap_seconds: _TypeAlias = _typing.Literal["best_lap_seconds"]  # noqa: Y015
     _WhichOneofArgType__best_lap_seconds: _TypeAlias = _typing.Literal["_best_lap_seconds", b"_best_lap_seconds"]  # noqa: Y015
     _WhichOneofReturnType__clean_fraction: _TypeAlias = _typing.Literal["clean_fraction"]  # noqa: Y015
     _WhichOneofArgType__clean_fraction: _TypeAlias = _typing.Literal["_clean_fraction", b"_clean_fraction"]  # noqa: Y015
+    _WhichOneofReturnType__median_lap_seconds: _TypeAlias = _typing.Literal["median_lap_seconds"]  # noqa: Y015
+    _WhichOneofArgType__median_lap_seconds: _TypeAlias = _typing.Literal["_median_lap_seconds", b"_median_lap_seconds"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__best_lap_seconds) -> _WhichOneofReturnType__best_lap_seconds | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__clean_fraction) -> _WhichOneofReturnType__clean_fraction | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__median_lap_seconds) -> _WhichOneofReturnType__median_lap_seconds | None: ...
 
 Global___Evaluation: _TypeAlias = Evaluation  # noqa: Y015
 

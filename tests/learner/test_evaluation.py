@@ -1,0 +1,62 @@
+"""Which version is kept as best."""
+
+import pytest
+
+from distrib_l2r.trajectory import EpisodeSummary, Lap
+from learner_service.evaluation import Evaluations
+
+
+def episode(
+    *lap_seconds: float, started: int | None = None, episode_return: float = 0.0, standing: bool = False
+) -> EpisodeSummary:
+    """An evaluation episode with these laps, the first of them from a standing start if `standing`."""
+    laps = tuple(
+        Lap(number=number, time_seconds=seconds, sector_times_seconds=(), standing_start=standing and number == 1)
+        for number, seconds in enumerate(lap_seconds, start=1)
+    )
+    return EpisodeSummary(
+        length=100,
+        episode_return=episode_return,
+        laps=laps,
+        laps_started=len(laps) if started is None else started,
+    )
+
+
+def evaluate(evaluations: Evaluations, version: int, *episodes: EpisodeSummary) -> bool:
+    """Whether the version became the best with the last of its episodes."""
+    became = [evaluations.add_episode(version, summary, [], wall_seconds=1.0, training_step=9) for summary in episodes]
+    assert not any(became[:-1]), "a version is judged only once its evaluation is complete"
+    return became[-1]
+
+
+def test_the_best_version_has_the_least_median_lap_not_the_fastest_lap() -> None:
+    evaluations = Evaluations(episodes_per_version=2)
+    assert evaluate(evaluations, 1, episode(50.0, 50.1), episode(50.1, 50.2))
+    assert not evaluate(evaluations, 2, episode(49.0, 53.0), episode(53.0, 53.0))
+    assert evaluate(evaluations, 3, episode(50.0, 50.0), episode(50.0, 50.0))
+    assert evaluations.best is not None
+    assert evaluations.best.policy_version == 3
+    assert evaluations.best.median_lap_seconds == 50.0
+
+
+def test_a_version_that_lost_a_lap_never_replaces_one_that_lost_none() -> None:
+    evaluations = Evaluations(episodes_per_version=2)
+    assert evaluate(evaluations, 1, episode(60.0), episode(60.0))
+    assert not evaluate(evaluations, 2, episode(45.0, episode_return=900.0), episode(started=1, episode_return=900.0))
+    assert evaluations.newest is not None
+    assert evaluations.newest.clean_fraction == 0.5
+
+
+def test_before_any_clean_evaluation_the_mean_return_decides() -> None:
+    evaluations = Evaluations(episodes_per_version=1)
+    assert evaluate(evaluations, 1, episode(started=1, episode_return=10.0))
+    assert not evaluate(evaluations, 2, episode(started=1, episode_return=9.0))
+    assert evaluate(evaluations, 3, episode(90.0, episode_return=-5.0))
+
+
+@pytest.mark.parametrize(("laps", "median"), [((55.0, 50.0, 50.2), 50.1), ((55.0,), 55.0)])
+def test_flying_laps_count_where_there_are_any(laps: tuple[float, ...], median: float) -> None:
+    evaluations = Evaluations(episodes_per_version=1)
+    evaluate(evaluations, 1, episode(*laps, standing=True))
+    assert evaluations.newest is not None
+    assert evaluations.newest.median_lap_seconds == pytest.approx(median)
