@@ -57,22 +57,24 @@ class Actor(nn.Module):
             observation: each column [batch, ...] in its own dtype.
             noise: float32 [batch, action size], standard normal to explore, zeros to act deterministically.
         """
-        mean, log_deviation = self.gaussian(self.features(observation))
+        mean, log_deviation = self.gaussian(self.network(self.features(observation)))
         return self.stretch(torch.tanh(mean + log_deviation.exp() * noise))
 
-    def gaussian(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and logarithm of the deviation before squashing, each float32 [batch, action size]."""
-        mean, raw = self.network(features).chunk(2, -1)
+    def gaussian(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and logarithm of the deviation before squashing, each float32 [batch, action size], of outputs."""
+        mean, raw = outputs.chunk(2, -1)
         low, high = LOG_DEVIATION_BOUNDS
         # A tanh rather than a clamp, whose gradient is zero at the bounds.
         return mean, 0.5 * (low + high) + 0.5 * (high - low) * torch.tanh(raw)
 
-    def sample(self, features: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    def sample(self, outputs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Actions in [-1, 1], float32 [batch, action size], and their log-probabilities, float32 [batch].
+
+        `outputs` are the network's, [batch, 2 * action size].
 
         The density is that of actions in [-1, 1], whatever the space's bounds: entropies do not depend on units.
         """
-        mean, log_deviation = self.gaussian(features)
+        mean, log_deviation = self.gaussian(outputs)
         before = mean + log_deviation.exp() * noise
         normal = -0.5 * noise.square() - log_deviation - 0.5 * math.log(2 * math.pi)
         # log(1 - tanh(x)^2) without its cancellation at large |x|.

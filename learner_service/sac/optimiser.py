@@ -13,6 +13,10 @@ class Optimiser:
     A step on one long vector costs one pass; on a dozen short ones calls cost more than the arithmetic. The weights
     remain the network's: they become views of `vector`, so the network must already be on its device.
 
+    Attributes:
+        vector: all weights.
+        gradients: one view of the gradient for each weight, in their order and shapes; filled before `step`.
+
     Args:
         weights: of a network.
         learning_rate: Adam's step size.
@@ -20,21 +24,24 @@ class Optimiser:
     """
 
     def __init__(self, weights: Iterable[nn.Parameter], *, learning_rate: float, clip: float = float("inf")) -> None:
-        self._weights = tuple(weights)
+        weights = tuple(weights)
         self._clip = clip
-        self.vector = as_vector(self._weights)
+        self.vector = as_vector(weights)
+        self._gradient = torch.zeros_like(self.vector.detach())
+        parts = self._gradient.split([weight.numel() for weight in weights])
+        self.gradients = [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
+        self.vector.grad = self._gradient
         self._adam = torch.optim.Adam([self.vector], lr=learning_rate, fused=True)
 
-    def step(self, loss: Tensor) -> Tensor:
-        """One step down the loss's gradient; no gradient of anything but these weights is computed.
+    def step(self) -> Tensor:
+        """One step down the gradient.
 
         Returns:
             The gradient's norm before clipping, float32 [].
         """
-        gradient = torch.cat([part.reshape(-1) for part in torch.autograd.grad(loss, self._weights)])
-        norm: Tensor = torch.linalg.vector_norm(gradient)
+        norm: Tensor = torch.linalg.vector_norm(self._gradient)
         # A factor rather than a condition, which would wait for the device.
-        self.vector.grad = gradient.mul_((self._clip / (norm + 1e-6)).clamp(max=1.0))
+        self._gradient.mul_((self._clip / (norm + 1e-6)).clamp(max=1.0))
         self._adam.step()
         return norm
 

@@ -15,6 +15,7 @@ from learner_service.replay.batch import Batch
 from learner_service.replay.sampling import Sampling
 from learner_service.sac.actor import ACTIVATIONS, Actor
 from learner_service.sac.config import SACConfig
+from learner_service.sac.gradients import Pass
 from learner_service.sac.features import Features, RunningStatistics, flatten_columns
 from learner_service.sac.mlp import MLP
 from learner_service.sac.optimiser import Optimiser, as_vector
@@ -90,6 +91,9 @@ class SAC:
             self._critic.parameters(), learning_rate=config.critic_learning_rate, clip=config.gradient_clip
         )
         self._temperature_optimiser = Optimiser([self._log_temperature], learning_rate=config.temperature_learning_rate)
+        # Made once the weights lie where they stay.
+        self._actor_pass = Pass(self._trained_actor.network)
+        self._critic_pass = Pass(self._critic)
         self._target_vector = as_vector(self._target_critic.parameters())
         # What acts is the average of what is trained; both see observations through the same statistics.
         self.actor = copy.deepcopy(self._trained_actor).requires_grad_(False)
@@ -116,29 +120,38 @@ class SAC:
 
     def _update_critic(self, transitions: Transitions) -> None:
         with torch.no_grad():
-            next_action, next_log_probability = self._trained_actor.sample(transitions.next_features, self._noise())
+            outputs = self._trained_actor.network(transitions.next_features)
+            next_action, next_log_probability = self._trained_actor.sample(outputs, self._noise())
             next_outputs = self._target_critic(torch.cat([transitions.next_critic_features, next_action], 1))
             entropy_bonus = -self._log_temperature.exp() * next_log_probability
             target = self._values.target(next_outputs, transitions.reward, transitions.discount, entropy_bonus)
-        outputs = self._critic(torch.cat([transitions.critic_features, transitions.unit_action], 1))
-        loss = self._values.loss(outputs, target)
-        norm = self._critic_optimiser.step(loss)
+        outputs = self._critic_pass.forward(torch.cat([transitions.critic_features, transitions.unit_action], 1))
+        loss = self._values.loss(outputs.requires_grad_(), target)
+        self._critic_pass.backward(*torch.autograd.grad(loss, outputs), self._critic_optimiser.gradients)
+        norm = self._critic_optimiser.step()
         self._newest |= {"critic_loss": loss.detach(), "critic_gradient_norm": norm, "outputs": outputs.detach()}
 
     def _update_actor(self, transitions: Transitions) -> Tensor:
-        action, log_probability = self._trained_actor.sample(transitions.features, self._noise())
-        outputs = self._critic(torch.cat([transitions.critic_features, action], 1))
-        value = self._values.mean(outputs).amin(0)
-        loss = (self._log_temperature.exp().detach() * log_probability - value).mean()
+        actor_outputs = self._actor_pass.forward(transitions.features).requires_grad_()
+        action, log_probability = self._trained_actor.sample(actor_outputs, self._noise())
+        outputs = self._critic_pass.forward(torch.cat([transitions.critic_features, action.detach()], 1))
+        value = self._values.mean(outputs.requires_grad_()).amin(0).mean()
         # The gradient passes through the critic, whose weights stay as they are.
-        norm = self._actor_optimiser.step(loss)
+        by_action = self._critic_pass.input_gradient(*torch.autograd.grad(-value, outputs), action.shape[1])
+        cost = self._log_temperature.detach().exp() * log_probability.mean()
+        by_outputs = torch.autograd.grad((action, cost), actor_outputs, (by_action, torch.ones_like(cost)))
+        self._actor_pass.backward(*by_outputs, self._actor_optimiser.gradients)
+        norm = self._actor_optimiser.step()
+        loss = cost - value
         self._newest |= {"actor_loss": loss.detach(), "actor_gradient_norm": norm}
         return log_probability.detach()
 
     def _update_temperature(self, log_probability: Tensor) -> None:
         # Too little entropy, and the temperature rises.
-        loss = -self._log_temperature.exp() * (log_probability + self._target_entropy).mean()
-        self._temperature_optimiser.step(loss)
+        # Of the loss -temperature * (log-probability + target entropy), by the temperature's logarithm.
+        gradient = -self._log_temperature.detach().exp() * (log_probability + self._target_entropy).mean()
+        self._temperature_optimiser.gradients[0].copy_(gradient)
+        self._temperature_optimiser.step()
         self._newest["entropy"] = -log_probability.mean()
 
     @torch.no_grad()

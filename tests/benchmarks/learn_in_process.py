@@ -48,6 +48,8 @@ class Settings:
     """Stepped together."""
     samples_per_insert: float = 16.0
     """Transitions sampled for each new one."""
+    replay_capacity: int = 1_000_000
+    """Rows of replay."""
     min_transitions: int = 2_000
     """Before the first update."""
     scales: tuple[float, ...] = (1.0, 1.0, 0.6, 1.3)
@@ -151,7 +153,7 @@ class Learning:
         self.spaces = environment_spaces(environments[0])
         self.evaluator = make_environment(settings.env, {**arguments, **parse_arguments(settings.evaluation_args)})
         self.sac = SAC(self.spaces, settings.sac, seed=settings.seed)
-        self.ring = ReplayRing(self.spaces, capacity=1_000_000)
+        self.ring = ReplayRing(self.spaces, capacity=settings.replay_capacity)
         self.sampler = Sampler(self.ring, self.sac.sampling, seed=settings.seed)
         self.collectors = [
             Collector(

@@ -1,0 +1,110 @@
+"""Gradients of an MLP by hand: the chain rule through its layers, without a recorded graph.
+
+On a CPU recording and replaying the graph of a small network costs as much as its arithmetic.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from learner_service.sac.mlp import MLP
+
+_native = torch.ops.aten
+
+LAYER_NORM_EPSILON = 1e-5
+"""As `functional.layer_norm` has it."""
+
+
+class Pass:
+    """Passes rows forward through a network and gradients backward, without autograd.
+
+    Args:
+        network: whose weights are used as they are at each call.
+    """
+
+    def __init__(self, network: MLP) -> None:
+        if network.activation not in (functional.silu, functional.relu):
+            raise ValueError(f"activation is {network.activation}; gradients are written for silu and relu")
+        self._network = network
+        self._layers = [(layer.weight.detach(), layer.bias.detach()) for layer in network.layers]
+        # Of each layer its input; of each hidden one also what its activation saw, and before normalisation.
+        self._inputs: list[Tensor] = []
+        self._activated: list[Tensor] = []
+        self._normalised: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    @torch.no_grad()
+    def forward(self, rows: Tensor) -> Tensor:
+        """What the network makes of rows, and remembers for `backward`; see `MLP.forward`."""
+        network = self._network
+        self._inputs, self._activated, self._normalised = [], [], []
+        if network.stack is not None:
+            rows = rows.expand(network.stack, *rows.shape)
+        *hidden, (weight, bias) = self._layers
+        for hidden_weight, hidden_bias in hidden:
+            self._inputs.append(rows)
+            rows = _affine(rows, hidden_weight, hidden_bias)
+            if network.layer_norm:
+                before = rows
+                rows, mean, inverse_deviation = _native.native_layer_norm(
+                    before, rows.shape[-1:], None, None, LAYER_NORM_EPSILON
+                )
+                self._normalised.append((before, mean, inverse_deviation))
+            self._activated.append(rows)
+            rows = network.activation(rows)
+        self._inputs.append(rows)
+        return _affine(rows, weight, bias)
+
+    @torch.no_grad()
+    def backward(self, gradient: Tensor, into: Sequence[Tensor]) -> None:
+        """Writes the gradient of every weight.
+
+        Args:
+            gradient: of a loss by the newest outputs, in their shape.
+            into: takes the gradient of each parameter of the network, in their order and shapes.
+        """
+        for layer in reversed(range(len(self._layers))):
+            weight, bias = into[2 * layer], into[2 * layer + 1]
+            _product(self._inputs[layer].transpose(-2, -1), gradient, out=weight)
+            torch.sum(gradient, -2, keepdim=gradient.dim() == 3, out=bias)
+            if layer:
+                gradient = self._through(layer, gradient)
+
+    @torch.no_grad()
+    def input_gradient(self, gradient: Tensor, last: int) -> Tensor:
+        """Of the last columns of the rows that came in, summed over a stack, float32 [batch, last].
+
+        Args:
+            gradient: of a loss by the newest outputs, in their shape.
+            last: number of columns.
+        """
+        for layer in reversed(range(1, len(self._layers))):
+            gradient = self._through(layer, gradient)
+        columns = self._layers[0][0][..., -last:, :].transpose(-2, -1)
+        product = _product(gradient, columns)
+        return product.sum(0) if product.dim() == 3 else product
+
+    def _through(self, layer: int, gradient: Tensor) -> Tensor:
+        """The gradient by a hidden layer's affine map, from that by the next one's; layers count from 0."""
+        gradient = _product(gradient, self._layers[layer][0].transpose(-2, -1))
+        seen = self._activated[layer - 1]
+        if self._network.activation is functional.silu:
+            gradient = _native.silu_backward(gradient, seen)
+        else:
+            gradient = _native.threshold_backward(gradient, seen, 0)
+        if self._network.layer_norm:
+            before, mean, inverse_deviation = self._normalised[layer - 1]
+            gradient, _, _ = _native.native_layer_norm_backward(
+                gradient, before, before.shape[-1:], mean, inverse_deviation, None, None, [True, False, False]
+            )
+        return gradient
+
+
+def _affine(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return torch.baddbmm(bias, rows, weight) if weight.dim() == 3 else torch.addmm(bias, rows, weight)
+
+
+def _product(left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
+    product: Tensor = torch.bmm(left, right, out=out) if left.dim() == 3 else torch.mm(left, right, out=out)
+    return product
