@@ -96,7 +96,11 @@ class Summary:
     def _lines(self) -> list[tuple[str, str]]:
         lines = [("environment", self.environment if self.track is None else f"{self.environment}, {self.track}")]
         if self.best_lap_seconds is not None:
-            ratio = "" if self.lap_ratio is None else f", {self.lap_ratio:.3f} x the optimum of {self.optimum_lap_seconds:.3f} s"
+            ratio = (
+                ""
+                if self.lap_ratio is None
+                else f", {self.lap_ratio:.3f} x the optimum of {self.optimum_lap_seconds:.3f} s"
+            )
             lines.append(("best lap", f"{self.best_lap_seconds:.3f} s{ratio}"))
         if self.first_lap_wall_seconds is not None:
             lines.append(("first lap", f"after {self.first_lap_wall_seconds:.0f} s of training"))

@@ -5,7 +5,8 @@
 
 Prints a line every few seconds and a line of JSON at the end. Time is the learner's: CPU seconds spent on updates,
 sampling, acting and stepping, without evaluation, which the system leaves to another process. Racing figures (laps,
-their times, and `lap_ratio`, the lap time over the track's optimum, nan where it is not known) are those of the deterministic evaluation.
+their times, and `lap_ratio`, the lap time over the track's optimum, nan where that is not known) are those of the
+deterministic evaluation.
 """
 
 import json
@@ -271,7 +272,11 @@ class Learning:
         text = ""
         if laps:
             best = min(laps, key=lambda lap: lap["time_seconds"])
-            result |= {"laps": len(laps), "lap_seconds": best["time_seconds"], "lap_ratio": best.get("lap_ratio", float("nan"))}
+            result |= {
+                "laps": len(laps),
+                "lap_seconds": best["time_seconds"],
+                "lap_ratio": best.get("lap_ratio", float("nan")),
+            }
             if best["time_seconds"] < self.best_lap.get("lap_seconds", float("inf")):
                 self.best_lap = {"lap_seconds": best["time_seconds"], "lap_ratio": best.get("lap_ratio", float("nan"))}
                 self.best_lap["at_seconds"] = self.seconds

@@ -12,9 +12,7 @@ CARS = [Vehicle(), Vehicle(mass_kilograms=700.0, front_friction=1.1, rear_shape=
 def test_optimised_equations_are_those_the_environment_integrates(vehicle: Vehicle) -> None:
     state, pedals = casadi.SX.sym("state", 4), casadi.SX.sym("pedals", 2)
     columns = [state[i] for i in range(4)]
-    symbolic = casadi.Function(
-        "car", [state, pedals], symbolic_derivatives(columns, pedals[0], pedals[1], vehicle)
-    )
+    symbolic = casadi.Function("car", [state, pedals], symbolic_derivatives(columns, pedals[0], pedals[1], vehicle))
     random = np.random.default_rng(0)
     low, high = np.array([-5.0, -8.0, -3.0, -0.3, -1.0]), np.array([75.0, 8.0, 3.0, 0.3, 1.0])
     record = vehicle.record()[0]

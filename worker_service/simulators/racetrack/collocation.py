@@ -52,7 +52,9 @@ class Grid:
     def even(cls, length_metres: float, spacing_metres: float) -> "Grid":
         """Intervals all of the same length."""
         count = round(length_metres / spacing_metres)
-        return cls._from_parameter(lambda k: k * (length_metres / count), lambda k: 0.0 * k + length_metres / count, count)
+        return cls._from_parameter(
+            lambda k: k * (length_metres / count), lambda k: 0.0 * k + length_metres / count, count
+        )
 
     @classmethod
     def from_rest(cls, length_metres: float, spacing_metres: float) -> "Grid":
@@ -67,9 +69,7 @@ class Grid:
         return cls._from_parameter(arc, lambda k: spacing * np.minimum(k / growing, 1.0), count)
 
     @classmethod
-    def _from_parameter(
-        cls, arc: Callable[[Floats], Floats], pace: Callable[[Floats], Floats], count: int
-    ) -> "Grid":
+    def _from_parameter(cls, arc: Callable[[Floats], Floats], pace: Callable[[Floats], Floats], count: int) -> "Grid":
         edges = np.arange(count + 1.0)
         stages = edges[:-1, None] + np.array(STAGES)
         return cls(arc(edges), arc(stages), pace(stages))
@@ -91,14 +91,14 @@ class Motion:
     Args:
         rates: from state [D] and controls [C] (CasADi vectors) and the centre line's curvature
             [1/m] to the derivative of the state by time, the arc length's derivative by time
-            [m/s], and the path constraints, each to be at most 0.
+            [m/s], a cost [s/s] beside time, and the path constraints, each to be at most 0.
         states: bounds of the states; those of the offset are the track's edges instead.
         controls: bounds of the controls.
         smoothing: [C], weights in seconds of the squared changes of scaled controls from interval
             to interval.
     """
 
-    rates: Callable[[Any, Any, Any], tuple[Any, Any, Any]]
+    rates: Callable[[Any, Any, Any], tuple[Any, Any, Any, Any]]
     states: Bounds
     controls: Bounds
     smoothing: Sequence[float]

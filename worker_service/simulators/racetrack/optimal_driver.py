@@ -1,5 +1,6 @@
 """A driver that follows the optimal line: what optimal control plans can be driven at ten actions a second."""
 
+from dataclasses import dataclass
 from math import exp
 from typing import Any
 
@@ -13,35 +14,53 @@ from worker_service.simulators.racetrack.track import Track
 from worker_service.simulators.racetrack.vehicle import CAR, Vehicle, advance
 
 Floats = NDArray[np.float64]
-Records = tuple[NDArray[Any], NDArray[Any], float]
+Records = tuple[NDArray[Any], NDArray[Any]]
+"""A car's `CAR` and `PLACE`."""
 
 CONTROL_SECONDS = 0.1
 SUBSTEPS = 10
 HORIZON_STEPS = 12
-ITERATIONS = 4
+ITERATIONS = 2
 STEP_LENGTHS = (1.0, 0.5, 0.2, 0.05)
 # What counts as much as each other: offset from the line [m], heading [rad], forward and sideways
 # speed [m/s], yaw rate [rad/s], distance beyond the margin [m], and departures from the plan of
 # steer rate and pedals as shares of their ranges.
-ERRORS = np.array([0.15, 0.1, 0.5, 2.0, 0.5, 0.1])
+ERRORS = np.array([0.15, 0.1, 0.5, 2.0, 0.5, 0.05])
 DEPARTURES = np.array([4.0, 4.0])
 NUDGE = 1e-3
 WIDTH = len(ERRORS)
 SWEEPS = 12
+# Far from the plan these shares of the distance to it count as much as the errors above.
 LAG_SHARE, APART_SHARE = 0.4, 0.5
 # The distance to the line falls by a factor e over a length plus a time times the speed.
 MERGE_METRES = 15.0
 MERGE_SECONDS = 0.7
 
 
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """What the next actions are chosen for."""
+
+    start: Records
+    planned: Floats
+    """The optimum's inputs from here on [H, 2]: shares of the steer rate and of the pedals."""
+    apart_metres: float
+    """The car's distance from the line; it is to fall by a factor e over `merge_metres`."""
+    merge_metres: float
+    scales: Floats
+    """What errors are divided by [WIDTH]."""
+
+
 class OptimalDriver:
     """Follows the optimal line by model predictive control with the car's own equations.
 
-    The plan is the optimal lap, kept a margin off the edges. Each action is the first of those that, over the next second,
-    keep closest to the plan in a sense of least squares, on the car as it is; Gauss-Newton steps
-    with the limits of both actions, begun from the optimum's own steer rate and command (after
-    Rawlings, Mayne and Diehl, Model Predictive Control, 2nd ed., 2017, ch. 8). So hold, delay and rate
-    limit need no correction of their own. The plan is read at the car's place, not at a time.
+    The plan is the optimal lap, kept a margin off the edges. Each action is the first of those
+    that, held for a tenth of a second each, keep the car closest to the plan over the next 1.2 s in
+    the sense of least squares: Gauss-Newton steps within the limits of both actions, begun from
+    the optimum's own steer rate and command (after Rawlings, Mayne and Diehl, Model Predictive
+    Control, 2nd ed., 2017, ch. 8). So hold and rate limit need no correction of their own. The plan
+    is read at the car's place, not at a time. The driver remembers its last answer as the start for
+    the next.
 
     Args:
         track: a track whose optimum is known.
@@ -58,8 +77,8 @@ class OptimalDriver:
         track: Track,
         vehicle: Vehicle | None = None,
         *,
-        margin_metres: float = 0.4,
-        speed_share: float = 0.995,
+        margin_metres: float = 0.1,
+        speed_share: float = 1.0,
     ) -> None:
         self._vehicle = vehicle or Vehicle()
         optimum = find_optimum(track, self._vehicle)
@@ -78,7 +97,8 @@ class OptimalDriver:
                 speed_share * line.yaw_rate_radians_per_second,
                 left - margin_metres,
                 margin_metres - right,
-                np.diff(np.append(line.steer_radians, line.steer_radians[0])) / np.diff(seconds)
+                np.diff(np.append(line.steer_radians, line.steer_radians[0]))
+                / np.diff(seconds)
                 / self._vehicle.steer_rate_radians_per_second,
                 line.command,
             ],
@@ -94,51 +114,62 @@ class OptimalDriver:
 
     def act(self, state: CarState) -> NDArray[np.float32]:
         """Choose the action in a state: float32 [2] in [-1, 1]."""
-        apart = state.offset_metres - self._planned(state.arc_metres)[0]
-        merge = MERGE_METRES + MERGE_SECONDS * max(state.forward_metres_per_second, 0.0)
-        lag = self._planned(state.arc_metres)[2] - state.forward_metres_per_second
-        # From a standing start the car is far off the plan's speed: staying on the track counts more.
-        scales = ERRORS.copy()
-        scales[0] = max(scales[0], APART_SHARE * abs(apart))
-        scales[2] = max(scales[2], LAG_SHARE * lag)
-        start = _records(state)
-        inputs = self._first_inputs(state)
-        plan = inputs.copy()
-
-        def cost(errors: Floats, inputs: Floats) -> float:
-            return float(np.square(errors).sum() + np.square((inputs - plan) / DEPARTURES).sum())
-
+        outlook = self._outlook(state)
         # The last answer, moved on by a step, is the better start unless the car is somewhere else.
-        shifted = np.vstack([self._inputs[1:], plan[-1:]])
-        if cost(self._rollout(start, shifted, apart, merge, scales)[1], shifted) < cost(
-            self._rollout(start, plan, apart, merge, scales)[1], plan
-        ):
-            inputs = shifted
+        starts = (np.vstack([self._inputs[1:], outlook.planned[-1:]]), outlook.planned)
+        inputs = min(starts, key=lambda inputs: self._cost(outlook, inputs))
         for _ in range(ITERATIONS):
-            ends, errors = self._rollout(start, inputs, apart, merge, scales)
-            slopes = np.zeros((HORIZON_STEPS, WIDTH, inputs.size))
-            for k in range(HORIZON_STEPS):
-                for i in range(2):
-                    nudged = inputs[k:].copy()
-                    nudge = NUDGE if nudged[0, i] < 0.0 else -NUDGE
-                    nudged[0, i] += nudge
-                    changed = self._rollout(ends[k], nudged, apart, merge, scales)[1]
-                    slopes[k:, :, 2 * k + i] = (changed - errors[k:]) / nudge
-            departures = ((inputs - plan) / DEPARTURES).ravel()
-            matrix = np.vstack([slopes.reshape(-1, inputs.size), np.diag(np.tile(1.0 / DEPARTURES, HORIZON_STEPS))])
-            moved = _bounded_step(matrix, np.concatenate([errors.ravel(), departures]), inputs.ravel()).reshape(-1, 2)
-            best = cost(errors, inputs)
-            for length in STEP_LENGTHS:
-                tried = inputs + length * moved
-                if cost(self._rollout(start, tried, apart, merge, scales)[1], tried) < best:
-                    inputs = tried
-                    break
-            else:
+            matrix, errors = self._linearised(outlook, inputs)
+            move = _bounded_step(matrix, errors, inputs.ravel()).reshape(-1, 2)
+            cost = float(errors @ errors)
+            tries = (inputs + length * move for length in STEP_LENGTHS)
+            better = next((tried for tried in tries if self._cost(outlook, tried) < cost), None)
+            if better is None:
                 break
+            inputs = better
         self._inputs = inputs
         return self._action(state.steer_radians, inputs[0]).astype(np.float32)
 
-    def _first_inputs(self, state: CarState) -> Floats:
+    def planned_offset_metres(self, arc_metres: float) -> float:
+        """Of the plan from the centre line at an arc length, left positive."""
+        return float(self._planned(arc_metres)[0])
+
+    def _outlook(self, state: CarState) -> Outlook:
+        planned = self._planned(state.arc_metres)
+        apart = state.offset_metres - float(planned[0])
+        lag = float(planned[2]) - state.forward_metres_per_second
+        scales = ERRORS.copy()
+        # After a standing start the plan is far off: staying on the track counts more.
+        scales[0] = max(scales[0], APART_SHARE * abs(apart))
+        scales[2] = max(scales[2], LAG_SHARE * lag)
+        return Outlook(
+            start=_records(state),
+            planned=self._planned_inputs(state),
+            apart_metres=apart,
+            merge_metres=MERGE_METRES + MERGE_SECONDS * max(state.forward_metres_per_second, 0.0),
+            scales=scales,
+        )
+
+    def _cost(self, outlook: Outlook, inputs: Floats) -> float:
+        errors = self._rollout(outlook, outlook.start, inputs)[1]
+        return float(np.square(errors).sum() + np.square((inputs - outlook.planned) / DEPARTURES).sum())
+
+    def _linearised(self, outlook: Outlook, inputs: Floats) -> tuple[Floats, Floats]:
+        """Everything squared in the cost [R], and its derivatives by the inputs [R, 2 H]."""
+        befores, errors = self._rollout(outlook, outlook.start, inputs)
+        slopes = np.zeros((HORIZON_STEPS, WIDTH, inputs.size))
+        for k in range(HORIZON_STEPS):
+            for i in range(2):
+                nudged = inputs[k:].copy()
+                nudge = NUDGE if nudged[0, i] < 0.0 else -NUDGE
+                nudged[0, i] += nudge
+                changed = self._rollout(outlook, befores[k], nudged)[1]
+                slopes[k:, :, 2 * k + i] = (changed - errors[k:]) / nudge
+        departures = ((inputs - outlook.planned) / DEPARTURES).ravel()
+        identity = np.diag(np.tile(1.0 / DEPARTURES, HORIZON_STEPS))
+        return np.vstack([slopes.reshape(-1, inputs.size), identity]), np.concatenate([errors.ravel(), departures])
+
+    def _planned_inputs(self, state: CarState) -> Floats:
         """What the optimum does from here on, as shares of the steer rate and of the pedals [H, 2]."""
         arc, inputs = state.arc_metres, np.empty((HORIZON_STEPS, 2))
         speed = max(state.forward_metres_per_second, 5.0)
@@ -148,32 +179,30 @@ class OptimalDriver:
             arc += speed * CONTROL_SECONDS
         return np.clip(inputs, -1.0, 1.0)
 
-    def _rollout(
-        self, start: Records, inputs: Floats, apart: float, merge: float, scales: Floats
-    ) -> tuple[list[Records], Floats]:
+    def _rollout(self, outlook: Outlook, start: Records, inputs: Floats) -> tuple[list[Records], Floats]:
         """The states before each step, and the weighted errors [K, WIDTH] after it."""
-        car, place, first_metres = start[0].copy(), start[1].copy(), start[2]
+        first_metres = outlook.start[1]["distance_metres"][0]
+        car, place = start[0].copy(), start[1].copy()
         befores, errors = [], np.empty((len(inputs), WIDTH))
         for k, step in enumerate(inputs):
-            befores.append((car.copy(), place.copy(), first_metres))
+            befores.append((car.copy(), place.copy()))
             steer, command = self._action(float(car["steer"][0]), step).tolist()
             advance(car, self._record, steer, command, CONTROL_SECONDS, SUBSTEPS)
-            tracking.follow(
-                car, place, self._stations, self._spacing, self._weights, 0.0, 0.0, CONTROL_SECONDS, np.inf
-            )
+            tracking.follow(car, place, self._stations, self._spacing, self._weights, 0.0, 0.0, CONTROL_SECONDS, np.inf)
             _, _, _, vx, vy, yaw_rate, _ = car[0].item()
             at = place[0]
             plan = self._planned(float(at["arc_metres"]))
             offset = float(at["offset_metres"])
-            off_line = offset - plan[0] - apart * exp(-(float(at["distance_metres"]) - first_metres) / merge)
+            driven = float(at["distance_metres"] - first_metres)
+            off_line = offset - plan[0] - outlook.apart_metres * exp(-driven / outlook.merge_metres)
             beyond = max(offset - plan[5], 0.0) - max(plan[6] - offset, 0.0)
             turn = float(at["heading_error_radians"]) - plan[1]
             errors[k] = (off_line, turn, vx - plan[2], vy - plan[3], yaw_rate - plan[4], beyond)
-        return befores, errors / scales
+        return befores, errors / outlook.scales
 
     def _action(self, steer_radians: float, step: Floats) -> Floats:
         turned = steer_radians + step[0] * self._vehicle.steer_rate_radians_per_second * CONTROL_SECONDS
-        return np.clip([turned / self._vehicle.steer_limit_radians, step[1]], -1.0, 1.0)
+        return np.asarray(np.clip([turned / self._vehicle.steer_limit_radians, step[1]], -1.0, 1.0))
 
     def _planned(self, arc_metres: float) -> Floats:
         """The row of the plan at an arc length."""
@@ -195,7 +224,7 @@ def _records(state: CarState) -> Records:
     )
     place["arc_metres"], place["distance_metres"] = state.arc_metres, state.distance_metres
     place["offset_metres"], place["heading_error_radians"] = state.offset_metres, state.heading_error_radians
-    return car, place, state.distance_metres
+    return car, place
 
 
 def _bounded_step(matrix: Floats, errors: Floats, inputs: Floats) -> Floats:

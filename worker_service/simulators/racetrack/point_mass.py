@@ -15,18 +15,15 @@ from typing import Any
 
 import casadi
 import numpy as np
-from numpy.typing import NDArray
 
 from worker_service.simulators.racetrack.collocation import Bounds, Grid, Motion, Solution, solve_lap
-from worker_service.simulators.racetrack.racing_line import racing_profile
+from worker_service.simulators.racetrack.first_guess import first_guess
 from worker_service.simulators.racetrack.track import Track
 from worker_service.simulators.racetrack.vehicle import (
     AIR_DENSITY_KILOGRAMS_PER_METRE3,
     GRAVITY_METRES_PER_SECOND2,
     Vehicle,
 )
-
-Floats = NDArray[np.float64]
 
 
 def point_mass_motion(p: Vehicle) -> Motion:
@@ -51,9 +48,7 @@ def point_mass_motion(p: Vehicle) -> Motion:
         resistance = half_density * p.drag_area_metres2 * speed**2 / mass + p.rolling_resistance * gravity
         drive = p.drive_metres_per_second2 / casadi.sqrt(1.0 + (speed / power_speed) ** 2)
         grip = grip_0 + grip_2 * speed**2
-        slope = casadi.vertcat(
-            speed * casadi.sin(turn), sideways / speed - curvature * along, forward - resistance
-        )
+        slope = casadi.vertcat(speed * casadi.sin(turn), sideways / speed - curvature * along, forward - resistance)
         limits = casadi.vertcat((forward**2 + sideways**2) / grip**2 - 1.0, (forward - drive) / gravity)
         return slope, along, casadi.SX(0), limits
 
@@ -73,13 +68,7 @@ def point_mass_motion(p: Vehicle) -> Motion:
 def point_mass_lap(track: Track, vehicle: Vehicle, spacing_metres: float, verbose: bool = False) -> Solution:
     """The fastest flying lap of the point mass."""
     grid = Grid.even(track.length_metres, spacing_metres)
-    line, profile = racing_profile(track, vehicle, 0.3, 0.95)
-    stride = round(len(track.centre_line) / len(line.points))
-    offset = ((line.points - track.centre_line[::stride]) * track.normal[::stride]).sum(axis=1)
-    turn = (line.heading - track.heading[::stride] + pi) % (2.0 * pi) - pi
-    sideways = profile.speed**2 * line.curvature
-    columns = np.stack([offset, turn, profile.speed, profile.acceleration, sideways], axis=1)
-    columns = np.vstack([columns, columns[:1]])
-    arc = np.linspace(0.0, track.length_metres, len(columns))
-    rows = np.stack([np.interp(grid.edges_metres, arc, column) for column in columns.T], axis=1)
-    return solve_lap(track, point_mass_motion(vehicle), grid, rows[:, :3], rows[:-1, 3:], verbose=verbose)
+    offset, turn, speed, acceleration, curvature = first_guess(track, vehicle, grid.edges_metres)
+    states = np.stack([offset, turn, speed], axis=1)
+    controls = np.stack([acceleration, speed**2 * curvature], axis=1)[:-1]
+    return solve_lap(track, point_mass_motion(vehicle), grid, states, controls, verbose=verbose)

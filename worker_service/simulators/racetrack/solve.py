@@ -74,9 +74,7 @@ def solve(
         )
     if flying is None or standing is None:
         raise SolveError("spacing_metres is empty; it must have at least one length")
-    return Optimum(
-        flying.lap_seconds, standing.lap_seconds, bound.lap_seconds, spacing, optimal_line(track, flying)
-    )
+    return Optimum(flying.lap_seconds, standing.lap_seconds, bound.lap_seconds, spacing, optimal_line(track, flying))
 
 
 def solve_and_keep(track: Track, vehicle: Vehicle) -> Optimum:
