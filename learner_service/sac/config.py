@@ -21,12 +21,16 @@ class SACConfig:
     """What a critic predicts: a distribution of the value over bins, learned by cross-entropy
     (https://arxiv.org/abs/2403.03950); quantiles of the return (QR-SAC, https://doi.org/10.1038/s41586-021-04357-7);
     or the value alone (SAC, https://arxiv.org/abs/1812.05905)."""
-    bins: int = 101
+    bins: int = 51
     """Bins of a categorical critic, at least 2."""
     quantiles: int = 32
     """Quantiles of a quantile critic."""
     value_bound: float = 5.0
     """A categorical critic's bins span [-value_bound, value_bound], in units of the return scale."""
+
+    critic_action_scale: float = 5.0
+    """Factor on actions, which lie in [-1, 1], on their way into the critics. Near the end of learning actions hardly
+    vary: the larger the factor, the sooner critics tell them apart."""
 
     observation_normalisation: bool = True
     """Whether networks see observations as deviations from their mean over replay."""
@@ -40,7 +44,7 @@ class SACConfig:
     discount: float = 0.97
     """Discount a step; rewards count over about 1 / (1 - discount) steps. The default suits ten decisions a second;
     0.99 suits tasks whose consequences come later."""
-    policy_delay: int = 2
+    policy_delay: int = 1
     """Critic updates for each update of the actor and the temperature (https://arxiv.org/abs/1802.09477)."""
     target_update_rate: float = 0.005
     """Share of the critic that moves into the target critic each update (Polyak averaging)."""
@@ -48,10 +52,13 @@ class SACConfig:
     """Share of the trained actor that moves into the acting one at each of its updates; 1: what is trained acts. An
     average of the newest 1 / rate updates drives more evenly than any one of them."""
 
-    actor_learning_rate: float = 3e-4
+    actor_learning_rate: float = 1e-3
     """Adam's step size."""
-    critic_learning_rate: float = 3e-4
+    critic_learning_rate: float = 1e-3
     """Adam's step size."""
+    learning_rate_decay_updates: int = 20_000
+    """Updates after which the actor's and the critics' step sizes begin to fall, with the square root of the updates;
+    0: never."""
     temperature_learning_rate: float = 3e-4
     """Adam's step size, in the temperature's logarithm."""
     gradient_clip: float = 10.0
@@ -71,7 +78,14 @@ class SACConfig:
             least = 2 if name == "bins" else 1
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}")
-        for name in ("value_bound", "gradient_clip", "initial_temperature", "target_update_rate", "actor_average_rate"):
+        for name in (
+            "value_bound",
+            "critic_action_scale",
+            "gradient_clip",
+            "initial_temperature",
+            "target_update_rate",
+            "actor_average_rate",
+        ):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
         if not 0 <= self.discount < 1:

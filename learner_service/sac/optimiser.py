@@ -21,11 +21,23 @@ class Optimiser:
         weights: of a network.
         learning_rate: Adam's step size.
         clip: largest Euclidean norm of the gradient.
+        decay_steps: steps after which the step size begins to fall with the square root of the steps; 0: never. Large
+            steps find the way, small ones average out the noise at its end, and no end needs to be known.
     """
 
-    def __init__(self, weights: Iterable[nn.Parameter], *, learning_rate: float, clip: float = float("inf")) -> None:
+    def __init__(
+        self,
+        weights: Iterable[nn.Parameter],
+        *,
+        learning_rate: float,
+        clip: float = float("inf"),
+        decay_steps: float = 0.0,
+    ) -> None:
         weights = tuple(weights)
         self._clip = clip
+        self._learning_rate = learning_rate
+        self._decay_steps = decay_steps
+        self._steps = 0
         self.vector = as_vector(weights)
         self._gradient = torch.zeros_like(self.vector.detach())
         parts = self._gradient.split([weight.numel() for weight in weights])
@@ -42,17 +54,21 @@ class Optimiser:
         norm: Tensor = torch.linalg.vector_norm(self._gradient)
         # A factor rather than a condition, which would wait for the device.
         self._gradient.mul_((self._clip / (norm + 1e-6)).clamp(max=1.0))
+        self._steps += 1
+        if self._decay_steps:
+            share = min(1.0, self._decay_steps / self._steps) ** 0.5
+            self._adam.param_groups[0]["lr"] = self._learning_rate * share
         self._adam.step()
         return norm
 
     def state_dict(self) -> dict[str, Any]:
-        """Adam's averages; the weights are the network's to save."""
-        state: dict[str, Any] = self._adam.state_dict()
-        return state
+        """Adam's averages and the steps so far; the weights are the network's to save."""
+        return {"adam": self._adam.state_dict(), "steps": self._steps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes up a state."""
-        self._adam.load_state_dict(dict(state))
+        self._adam.load_state_dict(state["adam"])
+        self._steps = state["steps"]
 
 
 def as_vector(weights: Iterable[nn.Parameter]) -> nn.Parameter:

@@ -15,8 +15,8 @@ from learner_service.replay.batch import Batch
 from learner_service.replay.sampling import Sampling
 from learner_service.sac.actor import ACTIVATIONS, Actor
 from learner_service.sac.config import SACConfig
-from learner_service.sac.gradients import Pass
 from learner_service.sac.features import Features, RunningStatistics, flatten_columns
+from learner_service.sac.gradients import Pass
 from learner_service.sac.mlp import MLP
 from learner_service.sac.optimiser import Optimiser, as_vector
 from learner_service.sac.return_scale import ReturnScale
@@ -85,10 +85,16 @@ class SAC:
         self._target_entropy = -config.target_entropy_scale * self._trained_actor.action_size
 
         self._actor_optimiser = Optimiser(
-            self._trained_actor.parameters(), learning_rate=config.actor_learning_rate, clip=config.gradient_clip
+            self._trained_actor.parameters(),
+            learning_rate=config.actor_learning_rate,
+            clip=config.gradient_clip,
+            decay_steps=config.learning_rate_decay_updates / config.policy_delay,
         )
         self._critic_optimiser = Optimiser(
-            self._critic.parameters(), learning_rate=config.critic_learning_rate, clip=config.gradient_clip
+            self._critic.parameters(),
+            learning_rate=config.critic_learning_rate,
+            clip=config.gradient_clip,
+            decay_steps=config.learning_rate_decay_updates,
         )
         self._temperature_optimiser = Optimiser([self._log_temperature], learning_rate=config.temperature_learning_rate)
         # Made once the weights lie where they stay.
@@ -122,10 +128,10 @@ class SAC:
         with torch.no_grad():
             outputs = self._trained_actor.network(transitions.next_features)
             next_action, next_log_probability = self._trained_actor.sample(outputs, self._noise())
-            next_outputs = self._target_critic(torch.cat([transitions.next_critic_features, next_action], 1))
+            next_outputs = self._target_critic(self._critic_inputs(transitions.next_critic_features, next_action))
             entropy_bonus = -self._log_temperature.exp() * next_log_probability
             target = self._values.target(next_outputs, transitions.reward, transitions.discount, entropy_bonus)
-        outputs = self._critic_pass.forward(torch.cat([transitions.critic_features, transitions.unit_action], 1))
+        outputs = self._critic_pass.forward(self._critic_inputs(transitions.critic_features, transitions.unit_action))
         loss = self._values.loss(outputs.requires_grad_(), target)
         self._critic_pass.backward(*torch.autograd.grad(loss, outputs), self._critic_optimiser.gradients)
         norm = self._critic_optimiser.step()
@@ -134,10 +140,11 @@ class SAC:
     def _update_actor(self, transitions: Transitions) -> Tensor:
         actor_outputs = self._actor_pass.forward(transitions.features).requires_grad_()
         action, log_probability = self._trained_actor.sample(actor_outputs, self._noise())
-        outputs = self._critic_pass.forward(torch.cat([transitions.critic_features, action.detach()], 1))
+        outputs = self._critic_pass.forward(self._critic_inputs(transitions.critic_features, action.detach()))
         value = self._values.mean(outputs.requires_grad_()).amin(0).mean()
         # The gradient passes through the critic, whose weights stay as they are.
         by_action = self._critic_pass.input_gradient(*torch.autograd.grad(-value, outputs), action.shape[1])
+        by_action *= self.config.critic_action_scale
         cost = self._log_temperature.detach().exp() * log_probability.mean()
         by_outputs = torch.autograd.grad((action, cost), actor_outputs, (by_action, torch.ones_like(cost)))
         self._actor_pass.backward(*by_outputs, self._actor_optimiser.gradients)
@@ -229,6 +236,9 @@ class SAC:
             "privileged_statistics": self._privileged_statistics,
             "return_scale": self._return_scale,
         }
+
+    def _critic_inputs(self, critic_features: Tensor, unit_action: Tensor) -> Tensor:
+        return torch.cat([critic_features, unit_action * self.config.critic_action_scale], 1)
 
     def _noise(self) -> Tensor:
         shape = (self.config.batch_size, self._trained_actor.action_size)

@@ -37,7 +37,7 @@ import matplotlib as mpl
 import tyro
 from matplotlib.figure import Figure
 
-from deploy.local.style import ACCENT, FAINT, INK, SECOND, STYLE, draw_heading, save
+from deploy.pictures.style import ACCENT, FAINT, INK, SECOND, STYLE, draw_heading, save
 from tests.benchmarks.launched_run import last_progress, launch
 from tests.benchmarks.optimum import optimum_seconds
 from tests.benchmarks.rows import RESULTS, stated, write_rows

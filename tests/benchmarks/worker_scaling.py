@@ -24,7 +24,7 @@ import tyro
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from deploy.local.style import ACCENT, FAINT, INK, SECOND, STYLE, draw_heading, save
+from deploy.pictures.style import ACCENT, FAINT, INK, SECOND, STYLE, draw_heading, save
 from tests.benchmarks.launched_run import last_progress, launch
 from tests.benchmarks.optimum import optimum_seconds
 from tests.benchmarks.pacing import RATE_VARIABLE

@@ -22,8 +22,8 @@ def tensors(columns: object) -> dict[str, torch.Tensor]:
 def test_log_probability_is_that_of_a_squashed_gaussian() -> None:
     actor = random_actor(plain_spaces(action=3)).double()
     features, noise = torch.randn(50, 3, dtype=torch.float64), torch.randn(50, 3, dtype=torch.float64)
-    action, log_probability = actor.sample(features, noise)
-    mean, log_deviation = actor.gaussian(features)
+    action, log_probability = actor.sample(actor.network(features), noise)
+    mean, log_deviation = actor.gaussian(actor.network(features))
     squashed = TransformedDistribution(Normal(mean, log_deviation.exp()), [TanhTransform(cache_size=1)])
     expected = Independent(squashed, 1).log_prob(action)  # type: ignore[no-untyped-call]
     inside = action.abs().amax(1) < 1 - 1e-9
@@ -37,7 +37,7 @@ def test_log_probability_stays_finite_where_tanh_saturates() -> None:
     for weight in actor.parameters():
         weight.data *= 100
     features = torch.randn(50, 3)
-    action, log_probability = actor.sample(features, torch.randn(50, 2))
+    action, log_probability = actor.sample(actor.network(features), torch.randn(50, 2))
     assert (action.abs() == 1).any()
     assert log_probability.isfinite().all()
     (gradient,) = torch.autograd.grad(log_probability.sum(), next(iter(actor.network.parameters())))
@@ -46,7 +46,7 @@ def test_log_probability_stays_finite_where_tanh_saturates() -> None:
 
 def test_deviation_stays_between_its_bounds_and_depends_on_the_state() -> None:
     actor = random_actor(plain_spaces())
-    _, log_deviation = actor.gaussian(torch.randn(500, 3))
+    _, log_deviation = actor.gaussian(actor.network(torch.randn(500, 3)))
     low, high = LOG_DEVIATION_BOUNDS
     assert low <= log_deviation.min() < log_deviation.max() <= high
     assert log_deviation.std(0).min() > 0.1
@@ -70,7 +70,7 @@ def test_acting_is_the_stretched_sample() -> None:
     actor = random_actor(spaces)
     batch = random_batch(spaces, 6)
     noise = torch.randn(6, 2)
-    unit, _ = actor.sample(actor.features(tensors(batch.observation)), noise)
+    unit, _ = actor.sample(actor.network(actor.features(tensors(batch.observation))), noise)
     action = actor(tensors(batch.observation), noise)
     torch.testing.assert_close(action, actor.stretch(unit))
     torch.testing.assert_close(actor.shrink(action), unit, rtol=0, atol=1e-6)
@@ -80,7 +80,7 @@ def test_acting_is_the_stretched_sample() -> None:
 def test_without_noise_the_action_is_the_squashed_mean() -> None:
     actor = random_actor(plain_spaces())
     observation = torch.randn(4, 3)
-    mean, _ = actor.gaussian(actor.features({"observation": observation}))
+    mean, _ = actor.gaussian(actor.network(actor.features({"observation": observation})))
     torch.testing.assert_close(actor({"observation": observation}, torch.zeros(4, 2)), torch.tanh(mean))
 
 
@@ -94,7 +94,7 @@ def test_actions_take_the_shape_of_their_space() -> None:
 
 def test_a_fresh_actor_explores() -> None:
     actor = Actor(plain_spaces(), small_config())
-    _, log_deviation = actor.gaussian(torch.randn(100, 3))
+    _, log_deviation = actor.gaussian(actor.network(torch.randn(100, 3)))
     assert log_deviation.detach().exp().mean() > 0.2
 
 
@@ -102,4 +102,6 @@ def test_affine_bounds_do_not_change_the_density() -> None:
     narrow = Spaces(observation={"observation": box(3)}, action=box(2, low=-0.001, high=0.001))
     actor, scaled = random_actor(plain_spaces()), random_actor(narrow)
     features, noise = torch.randn(5, 3), torch.randn(5, 2)
-    torch.testing.assert_close(actor.sample(features, noise), scaled.sample(features, noise))
+    torch.testing.assert_close(
+        actor.sample(actor.network(features), noise), scaled.sample(scaled.network(features), noise)
+    )
