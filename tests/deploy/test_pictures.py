@@ -54,6 +54,16 @@ def test_racing_line_is_drawn_of_a_drive_that_ended_after_a_few_metres(tmp_path:
     assert colours(pixels(tmp_path / "line.png")) > 50
 
 
+def test_optimal_line_is_drawn_beside_the_driven_one(tmp_path: Path) -> None:
+    track = find_track("kestrel")
+    speed = np.full(len(track.centre_line), 40.0)
+    trace = Trace(points=track.centre_line, speed_metres_per_second=speed, lap_seconds=50.0)
+    for name, optimum in (("without", None), ("with", track.left_edge * 0.5 + track.centre_line * 0.5)):
+        draw_racing_line(tmp_path / f"{name}.png", track, trace, optimum, title="kestrel", subtitle="as an example")
+    without, drawn = pixels(tmp_path / "without.png"), pixels(tmp_path / "with.png")
+    assert without.shape != drawn.shape or 0.0005 < (without != drawn).any(axis=2).mean() < 0.02
+
+
 def test_learning_curve_of_a_race_has_a_panel_of_laps_above_returns(tmp_path: Path) -> None:
     race = Course(evaluations=RACING, progress=PROGRESS, first_lap_seconds=61.0, optimum_lap_seconds=45.0)
     plain = Course(evaluations=[evaluation(i, None, None) for i in (1, 2, 3)], progress=PROGRESS)
