@@ -104,6 +104,7 @@ def race_on_a_circle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
 def test_unknown_optimum_is_computed_once_and_kept(race_on_a_circle: Job, tmp_path: Path) -> None:
     first = conclude(race_on_a_circle, Progress())
     assert first.optimum_lap_seconds == pytest.approx(10.33, abs=0.05)
+    assert first.optimum_lap_seconds is not None
     assert first.lap_ratio == pytest.approx(60.0 / first.optimum_lap_seconds)
     (kept,) = (tmp_path / "optima").iterdir()
     written = kept.stat().st_mtime_ns
