@@ -133,7 +133,8 @@ class SAC:
             target = self._values.target(next_outputs, transitions.reward, transitions.discount, entropy_bonus)
         outputs = self._critic_pass.forward(self._critic_inputs(transitions.critic_features, transitions.unit_action))
         loss = self._values.loss(outputs.requires_grad_(), target)
-        self._critic_pass.backward(*torch.autograd.grad(loss, outputs), self._critic_optimiser.gradients)
+        (by_outputs,) = torch.autograd.grad(loss, outputs)
+        self._critic_pass.backward(by_outputs, self._critic_optimiser.gradients)
         norm = self._critic_optimiser.step()
         self._newest |= {"critic_loss": loss.detach(), "critic_gradient_norm": norm, "outputs": outputs.detach()}
 
@@ -143,11 +144,12 @@ class SAC:
         outputs = self._critic_pass.forward(self._critic_inputs(transitions.critic_features, action.detach()))
         value = self._values.mean(outputs.requires_grad_()).amin(0).mean()
         # The gradient passes through the critic, whose weights stay as they are.
-        by_action = self._critic_pass.input_gradient(*torch.autograd.grad(-value, outputs), action.shape[1])
+        (by_outputs,) = torch.autograd.grad(-value, outputs)
+        by_action = self._critic_pass.input_gradient(by_outputs, action.shape[1])
         by_action *= self.config.critic_action_scale
         cost = self._log_temperature.detach().exp() * log_probability.mean()
-        by_outputs = torch.autograd.grad((action, cost), actor_outputs, (by_action, torch.ones_like(cost)))
-        self._actor_pass.backward(*by_outputs, self._actor_optimiser.gradients)
+        (by_outputs,) = torch.autograd.grad((action, cost), actor_outputs, (by_action, torch.ones_like(cost)))
+        self._actor_pass.backward(by_outputs, self._actor_optimiser.gradients)
         norm = self._actor_optimiser.step()
         loss = cost - value
         self._newest |= {"actor_loss": loss.detach(), "actor_gradient_norm": norm}

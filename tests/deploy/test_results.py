@@ -1,9 +1,12 @@
+import io
 import json
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from deploy.local.config import Config, Programs
 from deploy.local.interrupt import Interrupt
@@ -14,6 +17,9 @@ from deploy.local.results import conclude, judge
 from distrib_l2r.v1 import status_pb2
 from tests.deploy.policies import save_slow_driver
 from tests.deploy.statuses import pendulum_status, racing_status
+from tests.racetrack.builders import circle_track
+from worker_service.simulators.racetrack.optimum import CACHE_VARIABLE
+from worker_service.simulators.racetrack.track_csv import write_track
 
 
 def ended_job(config: Config, status: status_pb2.RunStatus, **state: Any) -> Job:
@@ -84,6 +90,40 @@ def test_results_of_a_race_are_written(race: Job) -> None:
     assert json.loads((run_dir / "summary.json").read_text())["replay_command"].endswith(f"drive {run_dir}/best")
     for name in ("learning_curve.png", "racing_line.png", "trace.csv"):
         assert (run_dir / name).stat().st_size > 10_000, name
+
+
+@pytest.fixture
+def race_on_a_circle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+    """An ended race on a track whose optimum nobody has computed."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "optima"))
+    write_track(circle_track(radius_metres=50.0), tmp_path / "circle.csv")
+    (tmp_path / "run").mkdir()
+    return ended_job(Config(run_dir=tmp_path / "run", track=str(tmp_path / "circle.csv")), racing_status())
+
+
+def test_unknown_optimum_is_computed_once_and_kept(race_on_a_circle: Job, tmp_path: Path) -> None:
+    first = conclude(race_on_a_circle, Progress())
+    assert first.optimum_lap_seconds == pytest.approx(10.33, abs=0.05)
+    assert first.optimum_lap_seconds is not None
+    assert first.lap_ratio == pytest.approx(60.0 / first.optimum_lap_seconds)
+    (kept,) = (tmp_path / "optima").iterdir()
+    written = kept.stat().st_mtime_ns
+    assert conclude(race_on_a_circle, Progress()).optimum_lap_seconds == first.optimum_lap_seconds
+    assert kept.stat().st_mtime_ns == written
+
+
+def test_without_casadi_the_optimum_stays_unknown_and_the_console_says_why(
+    race_on_a_circle: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("solve", "collocation", "symbolic_car", "optimal_control", "point_mass"):
+        monkeypatch.delitem(sys.modules, f"worker_service.simulators.racetrack.{module}", raising=False)
+    monkeypatch.setitem(sys.modules, "casadi", None)
+    progress = Progress(Console(file=io.StringIO()))
+    summary = conclude(race_on_a_circle, progress)
+    assert (summary.optimum_lap_seconds, summary.lap_ratio) == (None, None)
+    assert isinstance(progress.console.file, io.StringIO)
+    said = " ".join(progress.console.file.getvalue().split())
+    assert "not compared with the optimum: casadi is not installed; pip install '.[optimal]'" in said
 
 
 def test_policy_that_cannot_be_driven_fails_the_job_but_leaves_a_summary(race: Job) -> None:

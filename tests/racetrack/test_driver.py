@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from tests.racetrack.builders import drive, make
 from worker_service.simulators.racetrack.circuits import CIRCUITS
 from worker_service.simulators.racetrack.driver import Driver
-from worker_service.simulators.racetrack.optimum import find_optimum
+from worker_service.simulators.racetrack.optimum import CACHE_VARIABLE, find_optimum
 from worker_service.simulators.racetrack.vehicle import Vehicle
 
 # The flying lap of pure pursuit in seconds.
@@ -49,7 +51,10 @@ def test_flying_laps_of_the_same_driver_take_the_same_time() -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 5])
-def test_driver_laps_random_tracks_without_a_known_optimum(seed: int) -> None:
+def test_driver_laps_random_tracks_without_a_known_optimum(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     environment = make(track=f"random:{seed}", laps=1)
     environment.reset(seed=seed)
     result = drive(environment, Driver(environment.track).act)

@@ -20,7 +20,7 @@ Records = tuple[NDArray[Any], NDArray[Any]]
 CONTROL_SECONDS = 0.1
 SUBSTEPS = 10
 HORIZON_STEPS = 12
-ITERATIONS = 2
+ITERATIONS = 3
 STEP_LENGTHS = (1.0, 0.5, 0.2, 0.05)
 # What counts as much as each other: offset from the line [m], heading [rad], forward and sideways
 # speed [m/s], yaw rate [rad/s], distance beyond the margin [m], and departures from the plan of

@@ -18,6 +18,7 @@ from worker_service.simulators.racetrack.optimum import (
     OptimalLine,
     Optimum,
     cached_file,
+    find_optimum,
     fingerprint,
     write_optimum,
 )
@@ -84,9 +85,10 @@ def solve_and_keep(track: Track, vehicle: Vehicle) -> Optimum:
         SolveError: a lap was not found.
         OSError: the file cannot be written.
     """
-    optimum = solve(track, vehicle)
-    write_optimum(optimum, track, vehicle, cached_file(fingerprint(track, vehicle)))
-    return optimum
+    write_optimum(solve(track, vehicle), track, vehicle, cached_file(fingerprint(track, vehicle)))
+    kept = find_optimum(track, vehicle)
+    assert kept is not None, "it was just written"
+    return kept
 
 
 def optimal_line(track: Track, flying: Solution) -> OptimalLine:
