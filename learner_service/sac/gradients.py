@@ -28,7 +28,8 @@ class Pass:
         if network.activation not in (functional.silu, functional.relu):
             raise ValueError(f"activation is {network.activation}; gradients are written for silu and relu")
         self._network = network
-        self._layers = [(layer.weight.detach(), layer.bias.detach()) for layer in network.layers]
+        weights = [weight.detach() for weight in network.parameters()]
+        self._layers = list(zip(weights[::2], weights[1::2], strict=True))
         # Of each layer its input; of each hidden one also what its activation saw, and before normalisation.
         self._inputs: list[Tensor] = []
         self._activated: list[Tensor] = []

@@ -40,7 +40,7 @@ class Optimiser:
         self._steps = 0
         self.vector = as_vector(weights)
         self._gradient = torch.zeros_like(self.vector.detach())
-        parts = self._gradient.split([weight.numel() for weight in weights])
+        parts = torch.split(self._gradient, [weight.numel() for weight in weights])
         self.gradients = [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
         self.vector.grad = self._gradient
         self._adam = torch.optim.Adam([self.vector], lr=learning_rate, fused=True)
