@@ -84,10 +84,10 @@ class FlowConfig:
 class ExplorationConfig:
     """The ladder of exploration: worker i takes rung i modulo the ladder's length."""
 
-    scales: tuple[float, ...] = (1.0, 1.0, 0.6, 1.3)
+    scales: tuple[float, ...] = (1.0, 1.0, 0.7, 1.3)
     """Factors on the policy's own noise."""
-    hold_steps: tuple[int, ...] = (1, 4, 2, 8)
-    """Steps for which one draw of noise is held; longer explores farther."""
+    hold_steps: tuple[int, ...] = (8, 5, 6, 3)
+    """Steps for which one draw of noise is held: what one step changes the next ones undo, what several change shows."""
 
     def __post_init__(self) -> None:
         if not self.scales or not self.hold_steps:
@@ -133,12 +133,16 @@ class LearnerConfig:
     """Names the run; the run directory's name, or "run", where empty."""
     seed: int = 0
     """Seeds networks, sampling, and through assignments every worker."""
-    evaluation_episodes: int = 0
-    """Episodes that evaluate a version; 0: 8 for the embedded car, else 5."""
+    evaluation_episodes: int = 5
+    """Episodes that evaluate a version."""
     torch_threads: int = 1
     """Threads a torch operation; more than one is slower on busy machines."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least severe messages on standard error."""
+
+    def __post_init__(self) -> None:
+        if self.evaluation_episodes < 1:
+            raise ValueError(f"evaluation_episodes is {self.evaluation_episodes}; it must be at least 1")
 
 
 def parse_arguments(arguments: tuple[str, ...]) -> Mapping[str, ArgumentValue]:

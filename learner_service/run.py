@@ -66,8 +66,7 @@ class Run:
         self.config = config
         self.environment = config.environment.message()
         self.run_id = config.run_id or (config.run_dir.name if config.run_dir else "run")
-        episodes = config.evaluation_episodes or (8 if config.environment.races else 5)
-        self.evaluations = Evaluations(episodes_per_version=episodes)
+        self.evaluations = Evaluations(episodes_per_version=config.evaluation_episodes)
         self.best_policy: tuple[PolicyVersion, Evaluation] | None = None
         self.sessions: dict[str, Session] = {}
         self.staleness: Counter[int] = Counter()

@@ -22,7 +22,7 @@ import tyro
 from distrib_l2r.spaces import Spaces
 from distrib_l2r.tensor import Array
 from distrib_l2r.trajectory import Ending, EpisodeSummary, Purpose, TrajectoryChunk
-from learner_service.config import parse_arguments
+from learner_service.config import ExplorationConfig, parse_arguments
 from learner_service.replay.ring import ReplayRing
 from learner_service.replay.sampler import Sampler
 from learner_service.sac.config import SACConfig
@@ -53,9 +53,9 @@ class Settings:
     """Rows of replay."""
     min_transitions: int = 2_000
     """Before the first update."""
-    scales: tuple[float, ...] = (1.0, 1.0, 0.6, 1.3)
+    scales: tuple[float, ...] = ExplorationConfig().scales
     """Exploration scales; environment i takes rung i modulo the ladder's length."""
-    hold_steps: tuple[int, ...] = (1, 4, 2, 8)
+    hold_steps: tuple[int, ...] = ExplorationConfig().hold_steps
     """Steps for which one draw of noise is held, likewise."""
     chunk_length: int = 64
     """Steps a chunk."""

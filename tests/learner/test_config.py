@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from distrib_l2r.environment import decode_arguments
-from learner_service.config import EnvironmentConfig, ExplorationConfig, FlowConfig, parse_arguments
+from learner_service.config import EnvironmentConfig, ExplorationConfig, FlowConfig, LearnerConfig, parse_arguments
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,11 @@ def test_the_embedded_car_is_evaluated_over_flying_laps() -> None:
     arguments = EnvironmentConfig().message().evaluation_arguments
     assert decode_arguments(arguments) == {"start": "random", "laps": 3}
     assert not EnvironmentConfig(env="Pendulum-v1").message().evaluation_arguments
+
+
+def test_a_version_is_evaluated_over_one_episode_at_least() -> None:
+    with pytest.raises(ValueError, match="evaluation_episodes is 0; it must be at least 1"):
+        LearnerConfig(evaluation_episodes=0)
 
 
 def test_a_refused_flag_ends_the_learner_before_it_serves() -> None:
