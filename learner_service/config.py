@@ -87,7 +87,7 @@ class ExplorationConfig:
     scales: tuple[float, ...] = (1.0, 1.0, 0.7, 1.3)
     """Factors on the policy's own noise."""
     hold_steps: tuple[int, ...] = (8, 5, 6, 3)
-    """Steps for which one draw of noise is held: what one step changes the next ones undo, what several change shows."""
+    """Steps for which one draw of noise is held: the next steps undo what one changes, but not what several change."""
 
     def __post_init__(self) -> None:
         if not self.scales or not self.hold_steps:

@@ -17,7 +17,9 @@ def test_steps_equal_adam_s_with_a_clipped_gradient(clip: float) -> None:
     for _ in range(10):
         inputs = torch.randn(8, 3)
         loss = network(inputs).square().mean()
-        for into, gradient in zip(optimiser.gradients, torch.autograd.grad(loss, list(network.parameters())), strict=True):
+        for into, gradient in zip(
+            optimiser.gradients, torch.autograd.grad(loss, list(network.parameters())), strict=True
+        ):
             into.copy_(gradient)
         norm = optimiser.step()
         adam.zero_grad()
