@@ -56,7 +56,8 @@ class Settings:
 
 
 PRESETS: Final[dict[str, Settings]] = {
-    "defaults": Settings(),
+    # One thread: with torch's own choice of two, anything else that runs on the cores brings updates to a halt.
+    "defaults": Settings(torch_threads=1),
     "tuned": Settings(
         n_envs=32,
         torch_threads=1,

@@ -38,11 +38,11 @@ CANDIDATES: Final = {
     "batch_256": f"{FAST} batch_size=256",
     "normalised": f"{FAST} normalise=True",
     "less_entropy": f"{FAST} ent_coef=auto_0.01",
-    "tau_0.02": f"{FAST} tau=0.02",
-    "wide": f"{FAST} net_arch=256,256",
-    "n_step_3": f"{FAST} n_steps=3",
-    "sde": f"{FAST} use_sde=True",
-    "two_threads": f"{FAST} torch_threads=2",
+    "tau_0.02": f"{FAST} ent_coef=auto_0.01 tau=0.02",
+    "wide": f"{FAST} ent_coef=auto_0.01 net_arch=256,256",
+    "n_step_3": f"{FAST} ent_coef=auto_0.01 n_steps=3",
+    "sde": f"{FAST} ent_coef=auto_0.01 use_sde=True",
+    "two_threads": f"{FAST} ent_coef=auto_0.01 torch_threads=2",
 }
 
 
@@ -52,7 +52,7 @@ class Flags:
 
     names: tuple[str, ...] = tuple(CANDIDATES)
     seeds: tuple[int, ...] = (0,)
-    seconds: float = 120.0
+    seconds: float = 55.0
     """CPU seconds a candidate."""
     ratio: float = 1.10
     """Lap ratio that ends a run."""

@@ -10,7 +10,7 @@ two cores, the same environment and the same budget, one after another, with the
 - `ours`: `python -m deploy.local`, all defaults: a learner, two workers and an evaluator that share the two cores. Time
   counts from the arrival of the first chunk, which is at most 64 steps old, to that of the evaluation's result:
   evaluating costs this side its share of the cores and its delay.
-- `sb3_defaults`: `SAC("MlpPolicy", environment)`.
+- `sb3_defaults`: `SAC("MlpPolicy", environment)`, with one torch thread.
 - `sb3_tuned`: the fastest settings found by `tests.benchmarks.tune_stable_baselines3`, whose results are kept in
   results/tune_stable_baselines3.json.
 
