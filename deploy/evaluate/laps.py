@@ -96,11 +96,16 @@ def racetrack(environment: Environment) -> Racetrack:
     """The racetrack within its wrappers.
 
     Raises:
-        DriveError: there is none.
+        DriveError: there is none, or it is several tracks in turn.
     """
     inner = environment.unwrapped
     if not isinstance(inner, Racetrack):
         raise DriveError(f"{environment} is no racetrack; its id must stand for the embedded car: use its own id")
+    if inner.track_count > 1:
+        raise DriveError(
+            f"the policy's episodes are on {inner.track_count} tracks in turn; laps of one are to be compared: "
+            "give for example TRACK=larkfield"
+        )
     return inner
 
 

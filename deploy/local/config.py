@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from worker_service.simulators.racetrack.catalogue import find_track
+from worker_service.simulators.racetrack.catalogue import find_track, track_names
 from worker_service.simulators.racetrack.circuits import DEFAULT_CIRCUIT
 
 RACETRACK: Final = "Racetrack-v0"
@@ -38,7 +38,8 @@ class Config:
     workers: int = 2
     """Collecting workers; one evaluator comes on top."""
     track: str | None = None
-    """A circuit's name, random:SEED, l2r:thruxton, l2r:anglesey or a .csv file; for the racetrack environment alone."""
+    """A circuit's name, random:SEED, random:FIRST-LAST for one of these each episode, l2r:thruxton, l2r:anglesey or a
+    .csv file; for the racetrack environment alone."""
     env: str = RACETRACK
     """A Gymnasium id, "module:id" where a module registers it."""
     seed: int = 0
@@ -67,7 +68,7 @@ class Config:
                     f"track is {self.track!r} and env is {self.env!r}; only {RACETRACK} has tracks: leave one out"
                 )
             try:
-                find_track(self.track)
+                find_track(track_names(self.track)[0])
             except (ValueError, OSError) as error:
                 raise ConfigError(str(error)) from error
         present = [name for name in RUN_FILES if (self.run_dir / name).exists()]

@@ -16,7 +16,7 @@ from deploy.local.summary import Summary, races, summarise
 from deploy.pictures.racing_line import draw_racing_line
 from distrib_l2r.v1 import status_pb2
 from worker_service.simulators.racetrack import Vehicle
-from worker_service.simulators.racetrack.catalogue import find_track
+from worker_service.simulators.racetrack.catalogue import find_track, track_names
 from worker_service.simulators.racetrack.optimum import Optimum, find_optimum
 from worker_service.simulators.racetrack.track import Track
 
@@ -66,7 +66,9 @@ def conclude(job: Job, progress: Progress) -> Summary:
     """
     config, status, verdict = job.config, job.status, judge(job)
     shown = status if status.transitions else None
-    track = find_track(config.track_name) if config.track_name else None
+    names = track_names(config.track_name) if config.track_name else ()
+    # Laps of several tracks compare with no one optimum, and lie on no one picture.
+    track = find_track(names[0]) if len(names) == 1 else None
     optimum = find_optimum(track, Vehicle()) if track else None
     if track is not None and optimum is None and job.interrupt.received is None:
         phase = f"computing the fastest possible lap of {track.name}"

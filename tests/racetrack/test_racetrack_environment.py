@@ -185,6 +185,24 @@ def test_random_start_is_timed_from_the_line() -> None:
     assert result.metrics["distance_metres"] == pytest.approx(2.0 * environment.track.length_metres - begin, abs=6.0)
 
 
+def test_episodes_of_a_range_are_on_its_tracks_in_an_order_that_the_seed_decides() -> None:
+    def driven(seed: int) -> list[str]:
+        environment = make(track="random:3-5", laps=1)
+        names = []
+        for episode in range(12):
+            environment.reset(seed=seed if episode == 0 else None)
+            names.append(environment.track.name)
+            _, _, terminated, _, info = environment.step(action(0.0, 0.3))
+            assert not terminated
+            assert abs(info["progress_metres"]) < 10.0
+        return names
+
+    assert set(driven(0)) == {"random:3", "random:4", "random:5"}
+    assert driven(0) == driven(0)
+    assert driven(0) != driven(1)
+    assert make(track="random:3-5").track_count == 3
+
+
 def test_observations_stay_within_their_space_whatever_happens() -> None:
     environment = make(track="thornwood")
     random = np.random.default_rng(2)
@@ -239,6 +257,7 @@ def test_actions_that_are_not_two_numbers_are_refused(wrong: Any, message: str) 
     ("arguments", "message"),
     [
         ({"start": "flying"}, "start is 'flying'; it must be 'random' or 'standing'"),
+        ({"track": "random:5-3"}, "track 'random:5-3' is an empty range; write the smaller number first: random:3-5"),
         ({"laps": 0}, "laps is 0; it must be at least 1"),
         ({"max_steps": -5}, "max_steps is -5; it must be at least 1"),
         ({"render_mode": "ansi"}, "render_mode is 'ansi'; it must be None or 'rgb_array'"),

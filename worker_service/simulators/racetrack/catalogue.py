@@ -34,10 +34,28 @@ def find_track(name: str) -> Track:
     return _generated(name)
 
 
+def track_names(name: str) -> tuple[str, ...]:
+    """The names that a name stands for: `random:FIRST-LAST` for every track in the range, any other for itself.
+
+    Raises:
+        ValueError: the range is empty.
+    """
+    first, dash, last = name.removeprefix(RANDOM_PREFIX).partition("-")
+    if not (name.startswith(RANDOM_PREFIX) and dash and _is_seed(first) and _is_seed(last)):
+        return (name,)
+    if int(first) > int(last):
+        raise ValueError(f"track {name!r} is an empty range; write the smaller number first: random:{last}-{first}")
+    return tuple(f"{RANDOM_PREFIX}{seed}" for seed in range(int(first), int(last) + 1))
+
+
+def _is_seed(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
 @lru_cache(maxsize=64)
 def _generated(name: str) -> Track:
     seed = name.removeprefix(RANDOM_PREFIX)
-    if not name.startswith(RANDOM_PREFIX) or not (seed.isascii() and seed.isdigit()):
+    if not name.startswith(RANDOM_PREFIX) or not _is_seed(seed):
         shipped = ", ".join(sorted(CIRCUITS))
         raise ValueError(
             f"track {name!r} is unknown; it must be one of {shipped}, random:SEED with a whole "

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from worker_service.simulators.racetrack import tracking
 from worker_service.simulators.racetrack.camera import Camera
 from worker_service.simulators.racetrack.car_state import CarState
-from worker_service.simulators.racetrack.catalogue import find_track
+from worker_service.simulators.racetrack.catalogue import find_track, track_names
 from worker_service.simulators.racetrack.circuits import DEFAULT_CIRCUIT
 from worker_service.simulators.racetrack.laps import Lap, LapClock
 from worker_service.simulators.racetrack.optimum import find_optimum
@@ -51,7 +51,8 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
     the lap time over it. The step that ends the episode adds `metrics`, floats by name.
 
     Args:
-        track: a shipped circuit's name, `random:SEED`, `l2r:thruxton` or `l2r:anglesey` (read from
+        track: a shipped circuit's name, `random:SEED`, `random:FIRST-LAST` for one of these tracks each
+            episode, `l2r:thruxton` or `l2r:anglesey` (read from
             the package `l2r` 0.0.2, if installed), the path of a .csv file, or a `Track`.
         start: "random", somewhere along the track at a plausible speed, offset and heading, or
             "standing", at rest on the start line; `reset(options={"start": ...})` overrides it
@@ -89,41 +90,48 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
                 raise ValueError(f"{name} is {value}; it must be at least 1, or None for no limit")
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode is {render_mode!r}; it must be None or 'rgb_array'")
-        self.track = track if isinstance(track, Track) else find_track(track)
+        self._tracks: tuple[str | Track, ...] = (track,) if isinstance(track, Track) else track_names(track)
         self.vehicle = vehicle or Vehicle()
         self.render_mode = render_mode
         self._start = _valid_start(start)
         self._laps = laps
-        if max_steps is None:
-            lap_steps = self.track.length_metres / SLOWEST_LAP_METRES_PER_SECOND / CONTROL_SECONDS
-            max_steps = TRAINING_STEPS if laps is None else int((laps + 1) * lap_steps)
-        self._max_steps = max_steps
+        self._given_max_steps = max_steps
+        self._camera_pixels = None if camera is False else 96 if camera is True else camera
 
         # What compiled functions take, made once: looking these up on every step would cost more
         # than the physics.
         self._car = np.zeros(1, CAR)
         self._place = np.zeros(1, tracking.PLACE)
-        self._stations = self.track.stations
-        self._spacing = self.track.spacing_metres
         self._vehicle_record = self.vehicle.record()
         self._weights = (reward or Reward()).record()
-        self._clock = LapClock(self.track.length_metres)
-        self._starts = Starts(self.track, self.vehicle)
         self._steps = 0
         self._first_metres = 0.0
         self._running = False
+        self._take(self._tracks[0])
 
         self.action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
         limit = tracking.OBSERVATION_LIMIT
         vector = spaces.Box(-limit, limit, (tracking.OBSERVATION_ENTRIES,), np.float32)
-        self._camera: Camera | None = None
         self.observation_space: spaces.Space[Any] = vector
-        if camera is not False:
-            self._camera = Camera(self.track, 96 if camera is True else camera)
+        if self._camera is not None:
             self.observation_space = spaces.Dict(
                 {"observation": vector, "camera": spaces.Box(0, 255, self._camera.shape, np.uint8)}
             )
-        self._canvas = Canvas(self.track, self.vehicle) if render_mode == "rgb_array" else None
+
+    def _take(self, track: str | Track) -> None:
+        """Drives on this track from now on."""
+        self.track = track if isinstance(track, Track) else find_track(track)
+        self._stations = self.track.stations
+        self._spacing = self.track.spacing_metres
+        self._clock = LapClock(self.track.length_metres)
+        self._starts = Starts(self.track, self.vehicle)
+        max_steps = self._given_max_steps
+        if max_steps is None:
+            lap_steps = self.track.length_metres / SLOWEST_LAP_METRES_PER_SECOND / CONTROL_SECONDS
+            max_steps = TRAINING_STEPS if self._laps is None else int((self._laps + 1) * lap_steps)
+        self._max_steps = max_steps
+        self._camera = None if self._camera_pixels is None else Camera(self.track, self._camera_pixels)
+        self._canvas = Canvas(self.track, self.vehicle) if self.render_mode == "rgb_array" else None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -131,10 +139,12 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
         """Put the car on the track.
 
         Args:
-            seed: of the random starts from now on.
+            seed: of the random starts, and tracks where there are several, from now on.
             options: `start` may be "random" or "standing", for this episode.
         """
         super().reset(seed=seed)
+        if len(self._tracks) > 1:
+            self._take(self._tracks[int(self.np_random.integers(len(self._tracks)))])
         start = _valid_start((options or {}).get("start", self._start))
         if start == "standing":
             self._starts.standing(self._car, self._place)
@@ -211,6 +221,11 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
             f"{self.track.name}   lap {self._clock.laps + 1}   "
             f"{self._steps * CONTROL_SECONDS:.1f} s   {self.state.speed_metres_per_second * 3.6:.0f} km/h"
         )
+
+    @property
+    def track_count(self) -> int:
+        """Tracks that episodes are driven on."""
+        return len(self._tracks)
 
     @property
     def state(self) -> CarState:
