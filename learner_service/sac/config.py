@@ -66,9 +66,9 @@ class SACConfig:
 
     initial_temperature: float = 0.01
     """Reward, in units of the return scale, that one nat of entropy is worth at first."""
-    target_entropy_scale: float = 1.0
+    target_entropy_scale: float = 3.0
     """Entropy that the temperature aims at: minus this many nats for each action dimension, in actions scaled
-    to [-1, 1]."""
+    to [-1, 1]. At 1, as in the paper, full throttle is never quite full."""
 
     device: str = "auto"
     """Torch device of the networks; auto: a GPU where there is one."""
