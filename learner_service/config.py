@@ -84,7 +84,7 @@ class FlowConfig:
 class ExplorationConfig:
     """The ladder of exploration: worker i takes rung i modulo the ladder's length."""
 
-    scales: tuple[float, ...] = (1.5, 1.0, 1.0, 2.0)
+    scales: tuple[float, ...] = (1.0, 1.0, 0.7, 1.3)
     """Factors on the policy's own noise."""
     hold_steps: tuple[int, ...] = (8, 5, 6, 3)
     """Steps for which one draw of noise is held: the next steps undo what one changes, but not what several change."""

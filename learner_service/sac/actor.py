@@ -21,7 +21,7 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {"silu": functional.silu
 
 
 class Actor(nn.Module):
-    """A Gaussian squashed by tanh to [-1, 1], then stretched to the action space's bounds.
+    """A Gaussian squashed by tanh, stretched and cut off to [-1, 1], then scaled to the action space's bounds.
 
     Args:
         spaces: of the run.
@@ -31,6 +31,7 @@ class Actor(nn.Module):
     def __init__(self, spaces: Spaces, config: SACConfig) -> None:
         super().__init__()
         self.features = Features(spaces.observation, normalise=config.observation_normalisation)
+        self.action_stretch = config.action_stretch
         self.action_size = int(np.prod(spaces.action.shape))
         self.action_shape = spaces.action.shape
         self.network = MLP(
@@ -58,7 +59,7 @@ class Actor(nn.Module):
             noise: float32 [batch, action size], standard normal to explore, zeros to act deterministically.
         """
         mean, log_deviation = self.gaussian(self.network(self.features(observation)))
-        return self.stretch(torch.tanh(mean + log_deviation.exp() * noise))
+        return self.scale(self._saturated(mean + log_deviation.exp() * noise))
 
     def gaussian(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logarithm of the deviation before squashing, each float32 [batch, action size], of outputs."""
@@ -72,21 +73,26 @@ class Actor(nn.Module):
 
         `outputs` are the network's, [batch, 2 * action size].
 
-        The density is that of actions in [-1, 1], whatever the space's bounds: entropies do not depend on units.
+        The density is that of squashed actions before they are stretched, in [-1, 1] whatever the space's bounds:
+        entropies do not depend on units.
         """
         mean, log_deviation = self.gaussian(outputs)
         before = mean + log_deviation.exp() * noise
         normal = -0.5 * noise.square() - log_deviation - 0.5 * math.log(2 * math.pi)
         # log(1 - tanh(x)^2) without its cancellation at large |x|.
         squash = 2 * (math.log(2) - before - functional.softplus(-2 * before))
-        return torch.tanh(before), (normal - squash).sum(-1)
+        return self._saturated(before), (normal - squash).sum(-1)
 
-    def stretch(self, unit_action: Tensor) -> Tensor:
+    def _saturated(self, before: Tensor) -> Tensor:
+        """Squashed, stretched and cut off at [-1, 1]."""
+        return (self.action_stretch * torch.tanh(before)).clamp(-1.0, 1.0)
+
+    def scale(self, unit_action: Tensor) -> Tensor:
         """Actions [batch, ...] of the space, of actions in [-1, 1] [batch, action size]."""
         action = self.centre + self.reach * unit_action.to(self.low.dtype)
         # Rounding must not carry an action past its bound: the learner refuses it.
         return torch.unflatten(action.clamp(self.low, self.high), 1, self.action_shape)
 
     def shrink(self, action: Tensor) -> Tensor:
-        """The inverse of `stretch`, float32 [batch, action size]."""
+        """The inverse of `scale`, float32 [batch, action size]."""
         return ((action.flatten(1) - self.centre) / self.reach).float()

@@ -66,9 +66,12 @@ class SACConfig:
 
     initial_temperature: float = 0.01
     """Reward, in units of the return scale, that one nat of entropy is worth at first."""
-    target_entropy_scale: float = 3.0
+    target_entropy_scale: float = 1.0
     """Entropy that the temperature aims at: minus this many nats for each action dimension, in actions scaled
-    to [-1, 1]. At 1, as in the paper, full throttle is never quite full."""
+    to [-1, 1]."""
+    action_stretch: float = 1.15
+    """Actions are stretched by this after squashing and cut off at their bounds, at least 1. A squashed mean that still
+    leaves room for noise never reaches its bound; stretched, full throttle is full."""
 
     device: str = "auto"
     """Torch device of the networks; auto: a GPU where there is one."""
@@ -88,6 +91,8 @@ class SACConfig:
         ):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
+        if not self.action_stretch >= 1:
+            raise ValueError(f"action_stretch is {self.action_stretch}; it must be at least 1")
         if not 0 <= self.discount < 1:
             raise ValueError(f"discount is {self.discount}; it must lie in [0, 1)")
         for name in ("target_update_rate", "actor_average_rate"):

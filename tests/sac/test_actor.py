@@ -61,18 +61,18 @@ def test_actions_lie_within_the_bounds_in_the_spaces_dtype() -> None:
         assert actions.dtype == action.dtype
         assert (actions >= action.low).all()
         assert (actions <= action.high).all()
-        extremes = actor.stretch(torch.tensor([[-1.0] * 3, [1.0] * 3])).numpy()
+        extremes = actor.scale(torch.tensor([[-1.0] * 3, [1.0] * 3])).numpy()
         np.testing.assert_allclose(extremes, np.stack([action.low, action.high]), rtol=1e-3)
 
 
-def test_acting_is_the_stretched_sample() -> None:
+def test_acting_is_the_scaled_sample() -> None:
     spaces = camera_spaces()
     actor = random_actor(spaces)
     batch = random_batch(spaces, 6)
     noise = torch.randn(6, 2)
     unit, _ = actor.sample(actor.network(actor.features(tensors(batch.observation))), noise)
     action = actor(tensors(batch.observation), noise)
-    torch.testing.assert_close(action, actor.stretch(unit))
+    torch.testing.assert_close(action, actor.scale(unit))
     torch.testing.assert_close(actor.shrink(action), unit, rtol=0, atol=1e-6)
     np.testing.assert_allclose(action.detach(), [-0.1, 0] + (unit.detach().double().numpy() + 1) / 2 * [0.4, 2.0])
 
