@@ -6,7 +6,10 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class SACConfig:
-    """Settings of `SAC`; plain SAC is `critic="mean_squared"` without normalisation, layer norm or delay."""
+    """Settings of `SAC`.
+
+    Plain SAC is `critic="mean_squared"` without normalisation, layer norm, stretch, scale and decay.
+    """
 
     actor_hidden_sizes: tuple[int, ...] = (128, 128)
     """Units of the actor's hidden layers."""

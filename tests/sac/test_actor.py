@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from torch.distributions import Independent, Normal, TanhTransform, TransformedDistribution
 
@@ -20,7 +21,7 @@ def tensors(columns: object) -> dict[str, torch.Tensor]:
 
 
 def test_log_probability_is_that_of_a_squashed_gaussian() -> None:
-    actor = random_actor(plain_spaces(action=3)).double()
+    actor = random_actor(plain_spaces(action=3), action_stretch=1.0).double()
     features, noise = torch.randn(50, 3, dtype=torch.float64), torch.randn(50, 3, dtype=torch.float64)
     action, log_probability = actor.sample(actor.network(features), noise)
     mean, log_deviation = actor.gaussian(actor.network(features))
@@ -77,11 +78,14 @@ def test_acting_is_the_scaled_sample() -> None:
     np.testing.assert_allclose(action.detach(), [-0.1, 0] + (unit.detach().double().numpy() + 1) / 2 * [0.4, 2.0])
 
 
-def test_without_noise_the_action_is_the_squashed_mean() -> None:
-    actor = random_actor(plain_spaces())
-    observation = torch.randn(4, 3)
+@pytest.mark.parametrize("stretch", [1.0, 1.25])
+def test_without_noise_the_action_is_the_squashed_mean_stretched_and_cut_off(stretch: float) -> None:
+    actor = random_actor(plain_spaces(), action_stretch=stretch)
+    observation = torch.randn(200, 3)
     mean, _ = actor.gaussian(actor.network(actor.features({"observation": observation})))
-    torch.testing.assert_close(actor({"observation": observation}, torch.zeros(4, 2)), torch.tanh(mean))
+    action = actor({"observation": observation}, torch.zeros(200, 2))
+    torch.testing.assert_close(action, (stretch * torch.tanh(mean)).clamp(-1, 1))
+    assert ((action == 1).any() and (action == -1).any()) or stretch == 1.0
 
 
 def test_actions_take_the_shape_of_their_space() -> None:

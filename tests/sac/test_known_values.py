@@ -24,6 +24,7 @@ def learner(kind: str, observation: int, action: int) -> SAC:
         actor_learning_rate=1e-2,
         critic_learning_rate=1e-2,
         target_update_rate=0.1,
+        critic_action_scale=1.0,
         # Entropy would be part of the values.
         initial_temperature=1e-6,
         temperature_learning_rate=0.0,

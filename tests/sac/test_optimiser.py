@@ -30,6 +30,21 @@ def test_steps_equal_adam_s_with_a_clipped_gradient(clip: float) -> None:
         torch.testing.assert_close(weight, other)
 
 
+def test_steps_fall_with_the_square_root_of_the_steps_after_a_while() -> None:
+    weight = nn.Parameter(torch.zeros(1))
+    optimiser = Optimiser([weight], learning_rate=0.1, decay_steps=4)
+    moved = []
+    for _ in range(16):
+        before = weight.item()
+        # A constant gradient: Adam's step is its learning rate.
+        optimiser.gradients[0].fill_(1.0)
+        optimiser.step()
+        moved.append(before - weight.item())
+    torch.testing.assert_close(moved[:4], [0.1] * 4, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(moved[8], 0.1 * (4 / 9) ** 0.5, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(moved[15], 0.05, rtol=1e-4, atol=1e-6)
+
+
 def test_weights_become_views_of_one_vector() -> None:
     network = nn.Linear(3, 2)
     before = [weight.detach().clone() for weight in network.parameters()]
