@@ -60,8 +60,8 @@ class SACConfig:
     critic_learning_rate: float = 1e-3
     """Adam's step size."""
     learning_rate_decay_updates: int = 20_000
-    """Updates after which the actor's and the critics' step sizes begin to fall, with the square root of the updates;
-    0: never."""
+    """Updates after which the actor's and the critics' step sizes begin to fall, with the square root of the updates,
+    and the entropy sought with them; 0: never."""
     temperature_learning_rate: float = 3e-4
     """Adam's step size, in the temperature's logarithm."""
     gradient_clip: float = 10.0

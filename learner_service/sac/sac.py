@@ -82,7 +82,6 @@ class SAC:
             ).to(self.device)
         self._target_critic = copy.deepcopy(self._critic).requires_grad_(False)
         self._log_temperature = nn.Parameter(torch.tensor(math.log(config.initial_temperature), device=self.device))
-        self._target_entropy = -config.target_entropy_scale * self._trained_actor.action_size
 
         self._actor_optimiser = Optimiser(
             self._trained_actor.parameters(),
@@ -158,7 +157,7 @@ class SAC:
     def _update_temperature(self, log_probability: Tensor) -> None:
         # Too little entropy, and the temperature rises.
         # Of the loss -temperature * (log-probability + target entropy), by the temperature's logarithm.
-        gradient = -self._log_temperature.detach().exp() * (log_probability + self._target_entropy).mean()
+        gradient = -self._log_temperature.detach().exp() * (log_probability + self._target_entropy()).mean()
         self._temperature_optimiser.gradients[0].copy_(gradient)
         self._temperature_optimiser.step()
         self._newest["entropy"] = -log_probability.mean()
@@ -238,6 +237,12 @@ class SAC:
             "privileged_statistics": self._privileged_statistics,
             "return_scale": self._return_scale,
         }
+
+    def _target_entropy(self) -> float:
+        """In nats; falls as the step sizes do: the finer the driving, the less noise it bears."""
+        decay = self.config.learning_rate_decay_updates
+        growth = math.sqrt(max(1.0, self._updates / decay)) if decay else 1.0
+        return -self.config.target_entropy_scale * self._trained_actor.action_size * growth
 
     def _critic_inputs(self, critic_features: Tensor, unit_action: Tensor) -> Tensor:
         return torch.cat([critic_features, unit_action * self.config.critic_action_scale], 1)
