@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One evaluation of the deterministic policy: an episode of up to three laps from a standing start.
+    """One evaluation of the deterministic policy: five episodes of three laps from random starts.
 
     A lap that leaves the track is never completed, so every lap that counts is clean.
     """

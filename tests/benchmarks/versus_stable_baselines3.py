@@ -4,15 +4,15 @@
     python -m tests.benchmarks.versus_stable_baselines3 --minutes 8 --seeds 0 1 2
 
 Measured is the wall-clock time to the first clean lap within 1.10 times the optimum on the default circuit, driven by
-the deterministic policy in an evaluation: an episode of up to three laps from a standing start. All runs get the same
+the deterministic policy in an evaluation: five episodes of three laps from random starts. All runs get the same
 two cores, the same environment and the same budget, one after another, with the three sides interleaved:
 
 - `ours`: `python -m deploy.local`, all defaults: a learner, two workers and an evaluator that share the two cores. Time
   counts from the arrival of the first chunk, which is at most 64 steps old, to that of the evaluation's result:
   evaluating costs this side its share of the cores and its delay.
 - `sb3_defaults`: `SAC("MlpPolicy", environment)`, with one torch thread.
-- `sb3_tuned`: the fastest settings found by `tests.benchmarks.tune_stable_baselines3`, whose results are kept in
-  results/tune_stable_baselines3.json.
+- `sb3_tuned`: the fastest settings found by `tests.benchmarks.tune_stable_baselines3`, which keeps its
+  results in results/tune_stable_baselines3.json.
 
 For stable-baselines3 time counts from the call of `learn`, and the clock stands still while it evaluates, every second
 of it as often as ours publishes: evaluating costs that side nothing. Imports, compilation and construction count for
