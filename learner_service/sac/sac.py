@@ -155,8 +155,8 @@ class SAC:
         return log_probability.detach()
 
     def _update_temperature(self, log_probability: Tensor) -> None:
-        # Too little entropy, and the temperature rises.
-        # Of the loss -temperature * (log-probability + target entropy), by the temperature's logarithm.
+        # Of the loss -temperature * (log-probability + target entropy), by the temperature's logarithm: too little
+        # entropy, and the temperature rises.
         gradient = -self._log_temperature.detach().exp() * (log_probability + self._target_entropy()).mean()
         self._temperature_optimiser.gradients[0].copy_(gradient)
         self._temperature_optimiser.step()

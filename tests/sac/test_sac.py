@@ -95,6 +95,20 @@ def test_the_actor_waits_for_the_policy_delay() -> None:
     assert moved == [False, False, True, False, False, True]
 
 
+def test_the_entropy_sought_falls_with_the_square_root_of_the_updates_after_a_while() -> None:
+    spaces = plain_spaces(action=2)
+    sac = SAC(spaces, small_config(target_entropy_scale=0.5, learning_rate_decay_updates=2), seed=0)
+    sought = []
+    for seed in range(8):
+        sac.update(random_batch(spaces, 8, seed))
+        sought.append(sac._target_entropy())
+    assert sought[:2] == [-1.0, -1.0]
+    assert sought[7] == pytest.approx(-2.0)
+    constant = SAC(spaces, small_config(target_entropy_scale=0.5, learning_rate_decay_updates=0), seed=0)
+    constant.update(random_batch(spaces, 8))
+    assert constant._target_entropy() == -1.0
+
+
 def test_the_acting_actor_averages_the_trained_one_at_its_rate() -> None:
     spaces = plain_spaces()
     sac = SAC(spaces, small_config(policy_delay=1, actor_average_rate=0.25), seed=0)
