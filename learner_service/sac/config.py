@@ -51,9 +51,6 @@ class SACConfig:
     """Critic updates for each update of the actor and the temperature (https://arxiv.org/abs/1802.09477)."""
     target_update_rate: float = 0.005
     """Share of the critic that moves into the target critic each update (Polyak averaging)."""
-    actor_average_rate: float = 1.0
-    """Share of the trained actor that moves into the acting one at each of its updates; 1: what is trained acts. An
-    average of the newest 1 / rate updates drives more evenly than any one of them."""
 
     actor_learning_rate: float = 1e-3
     """Adam's step size."""
@@ -90,7 +87,6 @@ class SACConfig:
             "gradient_clip",
             "initial_temperature",
             "target_update_rate",
-            "actor_average_rate",
         ):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
@@ -98,6 +94,5 @@ class SACConfig:
             raise ValueError(f"action_stretch is {self.action_stretch}; it must be at least 1")
         if not 0 <= self.discount < 1:
             raise ValueError(f"discount is {self.discount}; it must lie in [0, 1)")
-        for name in ("target_update_rate", "actor_average_rate"):
-            if getattr(self, name) > 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it is a share, at most 1")
+        if self.target_update_rate > 1:
+            raise ValueError(f"target_update_rate is {self.target_update_rate}; it is a share, at most 1")

@@ -69,11 +69,11 @@ class SAC:
         # Weights are drawn on the CPU, so that a seed means the same on every device; the caller's stream stays put.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self._trained_actor = Actor(spaces, config).to(self.device)
-            self._features = self._trained_actor.features
+            self.actor = Actor(spaces, config).to(self.device)
+            self._features = self.actor.features
             self._privileged = Features(spaces.privileged, normalise=config.observation_normalisation).to(self.device)
             self._values = make_values(config).to(self.device)
-            inputs = self._features.size + self._privileged.size + self._trained_actor.action_size
+            inputs = self._features.size + self._privileged.size + self.actor.action_size
             self._critic = MLP(
                 (inputs, *config.critic_hidden_sizes, self._values.outputs),
                 stack=CRITICS,
@@ -84,7 +84,7 @@ class SAC:
         self._log_temperature = nn.Parameter(torch.tensor(math.log(config.initial_temperature), device=self.device))
 
         self._actor_optimiser = Optimiser(
-            self._trained_actor.parameters(),
+            self.actor.parameters(),
             learning_rate=config.actor_learning_rate,
             clip=config.gradient_clip,
             decay_steps=config.learning_rate_decay_updates / config.policy_delay,
@@ -97,13 +97,9 @@ class SAC:
         )
         self._temperature_optimiser = Optimiser([self._log_temperature], learning_rate=config.temperature_learning_rate)
         # Made once the weights lie where they stay.
-        self._actor_pass = Pass(self._trained_actor.network)
+        self._actor_pass = Pass(self.actor.network)
         self._critic_pass = Pass(self._critic)
         self._target_vector = as_vector(self._target_critic.parameters())
-        # What acts is the average of what is trained; both see observations through the same statistics.
-        self.actor = copy.deepcopy(self._trained_actor).requires_grad_(False)
-        self.actor.features = self._features
-        self._average_vector = as_vector(self.actor.parameters())
         self._random = torch.Generator(self.device).manual_seed(seed)
         self._observation_statistics = RunningStatistics(self._features.size)
         self._privileged_statistics = RunningStatistics(self._privileged.size)
@@ -120,13 +116,12 @@ class SAC:
         if self._updates % self.config.policy_delay == 0:
             log_probability = self._update_actor(transitions)
             self._update_temperature(log_probability)
-            self._average_actor()
         self._update_target()
 
     def _update_critic(self, transitions: Transitions) -> None:
         with torch.no_grad():
-            outputs = self._trained_actor.network(transitions.next_features)
-            next_action, next_log_probability = self._trained_actor.sample(outputs, self._noise())
+            outputs = self.actor.network(transitions.next_features)
+            next_action, next_log_probability = self.actor.sample(outputs, self._noise())
             next_outputs = self._target_critic(self._critic_inputs(transitions.next_critic_features, next_action))
             entropy_bonus = -self._log_temperature.exp() * next_log_probability
             target = self._values.target(next_outputs, transitions.reward, transitions.discount, entropy_bonus)
@@ -139,7 +134,7 @@ class SAC:
 
     def _update_actor(self, transitions: Transitions) -> Tensor:
         actor_outputs = self._actor_pass.forward(transitions.features).requires_grad_()
-        action, log_probability = self._trained_actor.sample(actor_outputs, self._noise())
+        action, log_probability = self.actor.sample(actor_outputs, self._noise())
         outputs = self._critic_pass.forward(self._critic_inputs(transitions.critic_features, action.detach()))
         value = self._values.mean(outputs.requires_grad_()).amin(0).mean()
         # The gradient passes through the critic, whose weights stay as they are.
@@ -165,10 +160,6 @@ class SAC:
     @torch.no_grad()
     def _update_target(self) -> None:
         self._target_vector.lerp_(self._critic_optimiser.vector, self.config.target_update_rate)
-
-    @torch.no_grad()
-    def _average_actor(self) -> None:
-        self._average_vector.lerp_(self._actor_optimiser.vector, self.config.actor_average_rate)
 
     def calibrate(self, observation: Mapping[str, Array], discounted_return: Array) -> None:
         """Moves observation statistics and the return scale towards a sample of replay, by small steps."""
@@ -226,7 +217,6 @@ class SAC:
     def _parts(self) -> dict[str, Any]:
         return {
             "actor": self.actor,
-            "trained_actor": self._trained_actor,
             "critic": self._critic,
             "target_critic": self._target_critic,
             "privileged": self._privileged,
@@ -242,13 +232,13 @@ class SAC:
         """In nats; falls as the step sizes do: the finer the driving, the less noise it bears."""
         decay = self.config.learning_rate_decay_updates
         growth = math.sqrt(max(1.0, self._updates / decay)) if decay else 1.0
-        return -self.config.target_entropy_scale * self._trained_actor.action_size * growth
+        return -self.config.target_entropy_scale * self.actor.action_size * growth
 
     def _critic_inputs(self, critic_features: Tensor, unit_action: Tensor) -> Tensor:
         return torch.cat([critic_features, unit_action * self.config.critic_action_scale], 1)
 
     def _noise(self) -> Tensor:
-        shape = (self.config.batch_size, self._trained_actor.action_size)
+        shape = (self.config.batch_size, self.actor.action_size)
         return torch.randn(shape, generator=self._random, device=self.device)
 
     @torch.no_grad()

@@ -71,15 +71,15 @@ def test_the_actor_and_the_critic_learn_from_their_own_losses_only() -> None:
     spaces = plain_spaces()
     sac = SAC(spaces, small_config(), seed=0)
     transitions = sac._transitions(random_batch(spaces, 8))
-    actor, critic, target = weights(sac._trained_actor), weights(sac._critic), weights(sac._target_critic)
+    actor, critic, target = weights(sac.actor), weights(sac._critic), weights(sac._target_critic)
 
     sac._update_critic(transitions)
     assert changed(critic, sac._critic)
-    assert not changed(actor, sac._trained_actor)
+    assert not changed(actor, sac.actor)
 
     critic = weights(sac._critic)
     sac._update_actor(transitions)
-    assert changed(actor, sac._trained_actor)
+    assert changed(actor, sac.actor)
     assert not changed(critic, sac._critic)
     assert not changed(target, sac._target_critic)
 
@@ -107,22 +107,6 @@ def test_the_entropy_sought_falls_with_the_square_root_of_the_updates_after_a_wh
     constant = SAC(spaces, small_config(target_entropy_scale=0.5, learning_rate_decay_updates=0), seed=0)
     constant.update(random_batch(spaces, 8))
     assert constant._target_entropy() == -1.0
-
-
-def test_the_acting_actor_averages_the_trained_one_at_its_rate() -> None:
-    spaces = plain_spaces()
-    sac = SAC(spaces, small_config(policy_delay=1, actor_average_rate=0.25), seed=0)
-    average = weights(sac.actor)
-    for seed in range(3):
-        batch = random_batch(spaces, 8, seed)
-        sac.calibrate(batch.observation, batch.n_step_return)
-        sac.update(batch)
-        average = [old.lerp(new, 0.25) for old, new in zip(average, weights(sac._trained_actor), strict=True)]
-    for expected, acting in zip(average, sac.actor.parameters(), strict=True):
-        torch.testing.assert_close(acting, expected)
-    assert changed(weights(sac._trained_actor), sac.actor)
-    assert torch.equal(sac.actor.features.mean, sac._trained_actor.features.mean)
-    assert sac.actor.features.mean.abs().max() > 0
 
 
 def test_the_target_critic_follows_at_its_rate() -> None:
