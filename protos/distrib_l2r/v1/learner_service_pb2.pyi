@@ -236,6 +236,7 @@ class PushTrajectoriesResponse(_message.Message):
     FLOW_STATE_FIELD_NUMBER: _builtins.int
     ASSIGNMENT_FIELD_NUMBER: _builtins.int
     DRAIN_FIELD_NUMBER: _builtins.int
+    FLOW_DETAIL_FIELD_NUMBER: _builtins.int
     committed_sequence: _builtins.int
     """Every chunk up to and including this one is committed; forget them."""
     newest_policy_version: _builtins.int
@@ -247,9 +248,11 @@ class PushTrajectoriesResponse(_message.Message):
     flow_state: _status_pb2.FlowState.ValueType
     """Why the credit is what it is."""
     drain: _builtins.bool
-    """The learner is stopping: send nothing more, keep what is unacknowledged,
-    and join its successor.
+    """The learner is stopping: send nothing more, keep what is unacknowledged and
+    half-close; the last answer covers what came, the rest is the successor's.
     """
+    flow_detail: _builtins.str
+    """One sentence with the numbers behind credit; empty while none is withheld."""
     @_builtins.property
     def assignment(self) -> _join_pb2.Assignment:
         """A changed assignment; absent while it stands."""
@@ -263,10 +266,11 @@ class PushTrajectoriesResponse(_message.Message):
         flow_state: _status_pb2.FlowState.ValueType = ...,
         assignment: _join_pb2.Assignment | None = ...,
         drain: _builtins.bool = ...,
+        flow_detail: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "committed_sequence", b"committed_sequence", "credit", b"credit", "drain", b"drain", "flow_state", b"flow_state", "newest_policy_version", b"newest_policy_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "committed_sequence", b"committed_sequence", "credit", b"credit", "drain", b"drain", "flow_detail", b"flow_detail", "flow_state", b"flow_state", "newest_policy_version", b"newest_policy_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -74,6 +74,10 @@ class WorkerStatus(_message.Message):
     EPISODES_FIELD_NUMBER: _builtins.int
     ABORTED_EPISODES_FIELD_NUMBER: _builtins.int
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
+    CREDIT_FIELD_NUMBER: _builtins.int
+    WAITING_SECONDS_FIELD_NUMBER: _builtins.int
+    ABORT_REASON_FIELD_NUMBER: _builtins.int
+    SIMULATOR_RESTARTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The worker's name, a pod's name for example."""
     session_id: _builtins.str
@@ -94,6 +98,14 @@ class WorkerStatus(_message.Message):
     """Episodes that ended by a failure of the simulator."""
     policy_version: _builtins.int
     """The version that drove its newest chunk."""
+    credit: _builtins.int
+    """Chunks it may have in flight, as last acknowledged."""
+    waiting_seconds: _builtins.float
+    """Since its credit fell to 0; 0 while it has some or is away."""
+    abort_reason: _builtins.str
+    """Why its newest aborted episode was aborted; empty before the first."""
+    simulator_restarts: _builtins.int
+    """How often it has had to make its simulator anew."""
     def __init__(
         self,
         *,
@@ -107,10 +119,14 @@ class WorkerStatus(_message.Message):
         episodes: _builtins.int = ...,
         aborted_episodes: _builtins.int = ...,
         policy_version: _builtins.int = ...,
+        credit: _builtins.int = ...,
+        waiting_seconds: _builtins.float = ...,
+        abort_reason: _builtins.str = ...,
+        simulator_restarts: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aborted_episodes", b"aborted_episodes", "committed_sequence", b"committed_sequence", "connected", b"connected", "episodes", b"episodes", "idle_seconds", b"idle_seconds", "name", b"name", "policy_version", b"policy_version", "role", b"role", "session_id", b"session_id", "transitions", b"transitions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abort_reason", b"abort_reason", "aborted_episodes", b"aborted_episodes", "committed_sequence", b"committed_sequence", "connected", b"connected", "credit", b"credit", "episodes", b"episodes", "idle_seconds", b"idle_seconds", "name", b"name", "policy_version", b"policy_version", "role", b"role", "session_id", b"session_id", "simulator_restarts", b"simulator_restarts", "transitions", b"transitions", "waiting_seconds", b"waiting_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -273,6 +289,9 @@ class RunStatus(_message.Message):
     NEWEST_EVALUATION_FIELD_NUMBER: _builtins.int
     BEST_EVALUATION_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
+    ABORTED_EPISODES_FIELD_NUMBER: _builtins.int
+    LEARNER_STARTS_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_AGE_SECONDS_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Names the run."""
     training_seconds: _builtins.float
@@ -303,6 +322,12 @@ class RunStatus(_message.Message):
     """Evaluation laps begun and ended, completed or not."""
     failure: _builtins.str
     """Why training stopped; empty while it goes on."""
+    aborted_episodes: _builtins.int
+    """Episodes of all sessions that ended by a failure of the simulator."""
+    learner_starts: _builtins.int
+    """Learner processes that have served this run, this one included."""
+    checkpoint_age_seconds: _builtins.float
+    """Since the newest checkpoint was complete; absent before the first."""
     @_builtins.property
     def started_at(self) -> _timestamp_pb2.Timestamp:
         """When this learner process began to serve."""
@@ -366,11 +391,16 @@ class RunStatus(_message.Message):
         newest_evaluation: Global___Evaluation | None = ...,
         best_evaluation: Global___Evaluation | None = ...,
         failure: _builtins.str = ...,
+        aborted_episodes: _builtins.int = ...,
+        learner_starts: _builtins.int = ...,
+        checkpoint_age_seconds: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["best_evaluation", b"best_evaluation", "best_lap", b"best_lap", "first_lap", b"first_lap", "newest_evaluation", b"newest_evaluation", "newest_lap", b"newest_lap", "started_at", b"started_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_age_seconds", b"_checkpoint_age_seconds", "best_evaluation", b"best_evaluation", "best_lap", b"best_lap", "checkpoint_age_seconds", b"checkpoint_age_seconds", "first_lap", b"first_lap", "newest_evaluation", b"newest_evaluation", "newest_lap", b"newest_lap", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["best_evaluation", b"best_evaluation", "best_lap", b"best_lap", "failure", b"failure", "first_lap", b"first_lap", "flow_detail", b"flow_detail", "flow_state", b"flow_state", "flow_state_seconds", b"flow_state_seconds", "laps_clean", b"laps_clean", "laps_total", b"laps_total", "newest_evaluation", b"newest_evaluation", "newest_lap", b"newest_lap", "policy_version", b"policy_version", "run_id", b"run_id", "samples_per_insert", b"samples_per_insert", "staleness", b"staleness", "started_at", b"started_at", "trainer_metrics", b"trainer_metrics", "training_seconds", b"training_seconds", "transitions", b"transitions", "transitions_in_replay", b"transitions_in_replay", "transitions_per_second", b"transitions_per_second", "updates", b"updates", "updates_per_second", b"updates_per_second", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_age_seconds", b"_checkpoint_age_seconds", "aborted_episodes", b"aborted_episodes", "best_evaluation", b"best_evaluation", "best_lap", b"best_lap", "checkpoint_age_seconds", b"checkpoint_age_seconds", "failure", b"failure", "first_lap", b"first_lap", "flow_detail", b"flow_detail", "flow_state", b"flow_state", "flow_state_seconds", b"flow_state_seconds", "laps_clean", b"laps_clean", "laps_total", b"laps_total", "learner_starts", b"learner_starts", "newest_evaluation", b"newest_evaluation", "newest_lap", b"newest_lap", "policy_version", b"policy_version", "run_id", b"run_id", "samples_per_insert", b"samples_per_insert", "staleness", b"staleness", "started_at", b"started_at", "trainer_metrics", b"trainer_metrics", "training_seconds", b"training_seconds", "transitions", b"transitions", "transitions_in_replay", b"transitions_in_replay", "transitions_per_second", b"transitions_per_second", "updates", b"updates", "updates_per_second", b"updates_per_second", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__checkpoint_age_seconds: _TypeAlias = _typing.Literal["checkpoint_age_seconds"]  # noqa: Y015
+    _WhichOneofArgType__checkpoint_age_seconds: _TypeAlias = _typing.Literal["_checkpoint_age_seconds", b"_checkpoint_age_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__checkpoint_age_seconds) -> _WhichOneofReturnType__checkpoint_age_seconds | None: ...
 
 Global___RunStatus: _TypeAlias = RunStatus  # noqa: Y015

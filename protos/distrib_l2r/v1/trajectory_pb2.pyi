@@ -149,12 +149,17 @@ class EpisodeSummary(_message.Message):
     METRICS_FIELD_NUMBER: _builtins.int
     LAPS_FIELD_NUMBER: _builtins.int
     LAPS_STARTED_FIELD_NUMBER: _builtins.int
+    ABORT_REASON_FIELD_NUMBER: _builtins.int
     length: _builtins.int
     """Steps in the episode, >= 1."""
     episode_return: _builtins.float
     """Undiscounted sum of the episode's rewards."""
     laps_started: _builtins.int
     """Laps begun, completed or not; >= the number of laps."""
+    abort_reason: _builtins.str
+    """Why the simulator failed, where the episode was aborted; at most 1000
+    characters, else empty.
+    """
     @_builtins.property
     def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___Metric]:
         """The environment's own figures at the end; may be empty."""
@@ -171,10 +176,11 @@ class EpisodeSummary(_message.Message):
         metrics: _abc.Iterable[Global___Metric] | None = ...,
         laps: _abc.Iterable[Global___Lap] | None = ...,
         laps_started: _builtins.int = ...,
+        abort_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["episode_return", b"episode_return", "laps", b"laps", "laps_started", b"laps_started", "length", b"length", "metrics", b"metrics"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abort_reason", b"abort_reason", "episode_return", b"episode_return", "laps", b"laps", "laps_started", b"laps_started", "length", b"length", "metrics", b"metrics"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -199,6 +205,7 @@ class TrajectoryChunk(_message.Message):
     ENDING_FIELD_NUMBER: _builtins.int
     PRIVILEGED_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
+    SIMULATOR_RESTARTS_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Starts at 1 in each session and increases by 1 with each chunk. A sequence
     at or below the committed one is acknowledged again and not stored again.
@@ -215,6 +222,8 @@ class TrajectoryChunk(_message.Message):
     """Required."""
     ending: Global___Ending.ValueType
     """Required; of the last step. Steps before it continue."""
+    simulator_restarts: _builtins.int
+    """How often this worker has had to make its simulator anew."""
     @_builtins.property
     def observation(self) -> _containers.RepeatedCompositeFieldContainer[_tensor_pb2.NamedTensor]:
         """The run's observation columns, each of shape [T + 1, ...]."""
@@ -251,10 +260,11 @@ class TrajectoryChunk(_message.Message):
         ending: Global___Ending.ValueType = ...,
         privileged: _abc.Iterable[_tensor_pb2.NamedTensor] | None = ...,
         summary: Global___EpisodeSummary | None = ...,
+        simulator_restarts: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "reward", b"reward", "summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "ending", b"ending", "episode_id", b"episode_id", "first_step", b"first_step", "observation", b"observation", "policy_version", b"policy_version", "privileged", b"privileged", "purpose", b"purpose", "reward", b"reward", "sequence", b"sequence", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "ending", b"ending", "episode_id", b"episode_id", "first_step", b"first_step", "observation", b"observation", "policy_version", b"policy_version", "privileged", b"privileged", "purpose", b"purpose", "reward", b"reward", "sequence", b"sequence", "simulator_restarts", b"simulator_restarts", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
