@@ -1,5 +1,6 @@
 """A run: everything the learner's threads share, and the way of a chunk through it."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -71,19 +72,11 @@ class Run:
         self._first_transition: float | None = None
         self._joined = 0
         self._begin_lock = threading.Lock()
-        self._checkpoint = self.storage.checkpoints.newest() if self.storage else None
-        for session in self.storage.sessions.read() if self.storage and self.storage.sessions else ():
-            self.sessions[session.session_id] = session
-            self._joined = max(self._joined, session.number)
-            self.aborted_episodes += session.aborted_episodes
-        kept = self.storage.replay.spaces if self.storage and self.storage.replay else None
-        if policy is not None:
-            mismatch = kept.mismatch(policy.spaces) if kept is not None else None
-            if mismatch is not None:
-                raise ValueError(f"{mismatch}, as replay in {config.run_dir} holds it: give another --run-dir")
-            self.begin(policy.spaces, policy)
-        elif kept is not None:
-            self.begin(kept)
+        self._checkpoint: Checkpoint | None = None
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
+            self._go_on(policy)
+            undo.pop_all()
 
     def begin(self, spaces: Spaces, policy: Policy | None = None) -> Training:
         """Starts training in these spaces, unless it has begun already. Takes seconds; safe from any thread.
@@ -188,6 +181,23 @@ class Run:
 
     def _tell(self) -> None:
         self.on_change()
+
+    def _go_on(self, policy: Policy | None) -> None:
+        """Begins as far as what is known allows: the policy's spaces, or those of an earlier learner's replay."""
+        if self.storage is not None:
+            self._checkpoint = self.storage.checkpoints.newest()
+            for session in self.storage.sessions.read() if self.storage.sessions else ():
+                self.sessions[session.session_id] = session
+                self._joined = max(self._joined, session.number)
+                self.aborted_episodes += session.aborted_episodes
+        kept = self.storage.replay.spaces if self.storage is not None and self.storage.replay else None
+        if policy is not None:
+            mismatch = kept.mismatch(policy.spaces) if kept is not None else None
+            if mismatch is not None:
+                raise ValueError(f"{mismatch}, as replay in {self.config.run_dir} holds it: give another --run-dir")
+            self.begin(policy.spaces, policy)
+        elif kept is not None:
+            self.begin(kept)
 
     def _match_sessions(self, ring: ReplayRing) -> None:
         """Brings sessions up to what replay holds: the chunk committed last may not have been noted in its session."""
