@@ -18,12 +18,12 @@ PROTOS := $(wildcard protos/distrib_l2r/v1/*.proto)
 PROTOC := ../$(BIN)/python -m grpc_tools.protoc -I. \
 	--plugin=protoc-gen-mypy=../$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=../$(BIN)/protoc-gen-mypy_grpc
 
-## The main job; options MINUTES= WORKERS= TRACK= ENV= SEED= RUN_DIR= LEARNER_FLAGS=
+## The main job; options MINUTES= WORKERS= TRACK= ENV= SEED= RUN_DIR= RESUME=1 LEARNER_FLAGS=
 .PHONY: run
 run: $(SETUP)
 	$(BIN)/python -m deploy.local $(if $(MINUTES),--minutes $(MINUTES)) $(if $(WORKERS),--workers $(WORKERS)) \
 		$(if $(TRACK),--track $(TRACK)) $(if $(ENV),--env $(ENV)) $(if $(SEED),--seed $(SEED)) \
-		$(if $(RUN_DIR),--run-dir $(RUN_DIR)) $(if $(LEARNER_FLAGS),--learner-flags="$(LEARNER_FLAGS)")
+		$(if $(RUN_DIR),--run-dir $(RUN_DIR)) $(if $(RESUME),--resume) $(if $(LEARNER_FLAGS),--learner-flags="$(LEARNER_FLAGS)")
 
 ## How well saved policies race; options POLICY="runs/x/best ..." TRACK= LAPS= SEED= OUT=
 .PHONY: evaluate
