@@ -31,6 +31,8 @@ class Session:
     transitions: int = 0
     episodes: int = 0
     aborted_episodes: int = 0
+    abort_reason: str = ""
+    simulator_restarts: int = 0
     policy_version: int = 0
     heard_at: float = field(default_factory=time.monotonic)
     stream: Stream | None = None
@@ -45,9 +47,12 @@ class Session:
         self.committed_sequence = chunk.sequence
         self.transitions += chunk.length
         self.policy_version = chunk.policy_version
+        self.simulator_restarts = chunk.simulator_restarts
         if chunk.ending is not Ending.CONTINUES:
             self.episodes += 1
-            self.aborted_episodes += chunk.ending is Ending.ABORTED
+            if chunk.ending is Ending.ABORTED:
+                self.aborted_episodes += 1
+                self.abort_reason = chunk.summary.abort_reason if chunk.summary else ""
 
     def status(self) -> status_pb2.WorkerStatus:
         """For `GetRunStatus`."""
@@ -62,4 +67,6 @@ class Session:
             episodes=self.episodes,
             aborted_episodes=self.aborted_episodes,
             policy_version=self.policy_version,
+            abort_reason=self.abort_reason,
+            simulator_restarts=self.simulator_restarts,
         )
