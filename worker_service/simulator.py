@@ -80,7 +80,8 @@ class Simulator:
             raise SimulatorFailedError(str(error)) from error
         mismatch = self._spaces.mismatch(spaces) if self._spaces is not None else None
         if mismatch is not None:
-            raise SimulatorFailedError(f"the environment made anew differs: {mismatch.replace("the run's", "the first's")}")
+            difference = mismatch.replace("the run's", "the first one's")
+            raise SimulatorFailedError(f"the environment made anew differs: {difference}")
         self._environment, self._spaces = environment, spaces
         self._next_step_seconds = self._reset_seconds
 
