@@ -16,7 +16,6 @@ with a picture. The exit status is 1 where something grew or a worker was lost.
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -35,7 +34,7 @@ from tests.benchmarks.pacing import RATE_VARIABLE
 from tests.benchmarks.rows import RESULTS, stated, write_rows
 from tests.benchmarks.soak_picture import draw
 from tests.benchmarks.soak_verdict import Bounds, Line, conclude
-from tests.system.processes import Fleet, fleet
+from tests.system.processes import ENVIRONMENT, Fleet, fleet
 
 SAMPLE_SECONDS: Final = 10.0
 PRINT_SECONDS: Final = 60.0
@@ -149,7 +148,7 @@ class Soak:
 
 def soak(flags: Flags, directory: Path) -> list[Line]:
     """Runs it; the samples, also written to soak.jsonl in `directory`."""
-    os.environ[RATE_VARIABLE] = str(flags.rate)
+    ENVIRONMENT[RATE_VARIABLE] = str(flags.rate)
     lines: list[Line] = []
     with ExitStack() as stack:
         run = Soak(flags, stack.enter_context(fleet(directory)))
