@@ -17,7 +17,6 @@ exit status is 1 where memory went beyond the bound.
 """
 
 import json
-import math
 import sys
 import tempfile
 import time
@@ -134,7 +133,7 @@ def row(
 ) -> dict[str, Any]:
     """Memory as a row."""
     spaces = SPACES[observation]
-    replay = sum(math.prod(column.shape) * column.dtype.itemsize for column in ring_columns(spaces, ROWS[observation]))
+    replay = ROWS[observation] * sum(column.row_bytes for column in ring_columns(spaces))
     streams = flags.streams * (flags.clients + 1)
     in_flight = streams * MAX_IN_FLIGHT_CHUNKS * chunk_bytes(spaces, CHUNK_LENGTH)
     bound = replay + COPIES * in_flight + ALLOWANCE_BYTES
