@@ -5,15 +5,17 @@
 A learner process and `clients` processes (see `pour`), of `streams` connections each, pour chunks of 64 steps; so does
 a rude one that ignores credit. Observations are 45 floats, then images of 64 x 64 x 3 bytes; each once with the
 learner's default balance of samples per insert, under which workers wait for the trainer, and once with none, under
-which only memory, replay and the learner's speed hold them back. Replay is small, so that it fills within seconds.
+which only memory, replay and the learner's speed hold them back.
 
-Memory is what is beyond that of the learner before the first chunk. The bound that it is held against is
+A small replay is filled by a single stream first, and a few updates are awaited: what memory grows by from there on is
+the firehose's. The bound that it is held against is
 
-    replay (where its pages count) + streams x max_in_flight_chunks x chunk's bytes x 3 + 64 MB
+    streams x max_in_flight_chunks x chunk's bytes x 3 + 64 MB
 
 as each chunk in flight is at most in gRPC's buffers, in the message, and in a copy on the way into replay; 64 MB are
-the allocators' own and the trainer's batches. Prints a JSON line a run and keeps them in results/firehose.json; the
-exit status is 1 where memory went beyond the bound.
+the allocators' own. Prints a JSON line a run and keeps them in results/firehose.json; the exit status is 1 where memory
+went beyond the bound. Refused streams end with RESOURCE_EXHAUSTED, or as grpc.aio tells it when the refusal meets a
+write: INTERNAL.
 """
 
 import json
@@ -30,6 +32,7 @@ import tyro
 
 from learner_service.credit import chunk_bytes
 from learner_service.replay.columns import ring_columns
+from tests.bare_client import eventually
 from tests.benchmarks.footprint import Footprint, megabytes, read_footprint
 from tests.benchmarks.pour import CHUNK_LENGTH, GRACE_SECONDS, JOIN_DEADLINE_SECONDS, SPACES
 from tests.benchmarks.rows import RESULTS, stated, write_rows
@@ -39,6 +42,11 @@ SAMPLE_SECONDS: Final = 0.25
 SETTLE_SECONDS: Final = 5.0
 """After the last client has left, until what the learner keeps is read."""
 STOP_SECONDS: Final = 30.0
+WARM_UP_SECONDS: Final = 60.0
+WARM_UP_UPDATES: Final = 20
+UNTRAINED_SHARE: Final = 0.85
+"""Of replay's rows come in before training begins, so that nothing holds the warm-up back."""
+WARM_UP_SHARE: Final = 0.9
 
 ROWS: Final = {"vector": 100_000, "image": 20_000}
 """Rows of replay: about 25 MB and 250 MB."""
@@ -69,26 +77,40 @@ def measure(flags: Flags, observation: str, *, balanced: bool, directory: Path) 
     directory.mkdir()
     with fleet(directory) as machine:
         balance = () if balanced else ("--samples-per-insert-min", "0")
-        run = ("--run-dir", str(directory / "run"), "--replay-capacity", str(ROWS[observation]), *balance)
+        rows = ROWS[observation]
+        size = ("--replay-capacity", str(rows), "--min-transitions", str(int(UNTRAINED_SHARE * rows)))
+        run = ("--run-dir", str(directory / "run"), *size, *balance)
         client = machine.start_learner(*run)
-        # The networks are built now, so that what they take is not the firehose's.
-        client.join(SPACES[observation])
         learner = machine.learner_process
         assert learner is not None, "just started"
-        footprints = [read(learner.pid)]
-        started = time.monotonic()
+        warm_up(machine, observation)
+        eventually(lambda: client.status().updates >= WARM_UP_UPDATES, "the first updates", WARM_UP_SECONDS)
+        footprints, before, started = [read(learner.pid)], client.status(), time.monotonic()
         tallies = pour(machine, flags, observation, learner.pid, footprints)
-        seconds = time.monotonic() - started
-        status = client.status()
+        seconds, status = time.monotonic() - started, client.status()
         time.sleep(SETTLE_SECONDS)
         end = read(learner.pid)
         terminate(learner, STOP_SECONDS)
     return row(flags, observation, balanced, tallies, footprints, end) | {
-        "transitions": status.transitions,
-        "transitions_per_second": round(status.transitions / seconds),
-        "updates": status.updates,
+        "transitions": status.transitions - before.transitions,
+        "transitions_per_second": round((status.transitions - before.transitions) / seconds),
+        "updates": status.updates - before.updates,
         "samples_per_insert": round(status.samples_per_insert, 2),
     }
+
+
+def warm_up(machine: Fleet, observation: str) -> None:
+    """Fills most of replay over a single stream.
+
+    Raises:
+        RuntimeError: the client failed.
+    """
+    command = ["-m", "tests.benchmarks.pour", "--learner", machine.address, "--observation", observation]
+    command += ["--streams", "1", "--seconds", str(WARM_UP_SECONDS)]
+    client = machine.start("warm-up", *command, "--transitions", str(int(WARM_UP_SHARE * ROWS[observation])))
+    client.wait(JOIN_DEADLINE_SECONDS + WARM_UP_SECONDS + GRACE_SECONDS)
+    if client.returncode:
+        raise RuntimeError(f"the client ended with exit status {client.returncode}: {machine.log('warm-up')}")
 
 
 def pour(
@@ -136,7 +158,7 @@ def row(
     replay = ROWS[observation] * sum(column.row_bytes for column in ring_columns(spaces))
     streams = flags.streams * (flags.clients + 1)
     in_flight = streams * MAX_IN_FLIGHT_CHUNKS * chunk_bytes(spaces, CHUNK_LENGTH)
-    bound = replay + COPIES * in_flight + ALLOWANCE_BYTES
+    bound = COPIES * in_flight + ALLOWANCE_BYTES
     start, peak = footprints[0], max(footprints, key=lambda footprint: footprint.resident_bytes)
     grown = peak.resident_bytes - start.resident_bytes
     endings = sum((Counter(tally["endings"]) for tally in tallies.values()), Counter[str]())
@@ -156,7 +178,7 @@ def row(
         "threads_end": end.threads,
         "descriptors_start": start.descriptors,
         "descriptors_end": end.descriptors,
-        "refused_streams": endings["RESOURCE_EXHAUSTED"],
+        "refused_streams": endings["RESOURCE_EXHAUSTED"] + endings["INTERNAL"],
         "endings": dict(endings),
         "lowest_credit": min(tally["lowest_credit"] for tally in tallies.values()),
     }

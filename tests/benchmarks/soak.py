@@ -48,6 +48,8 @@ class Flags:
     """What to run, for how long, and what may grow."""
 
     workers: int = 64
+    evaluators: int = 1
+    """Of the workers."""
     minutes: float = 60.0
     """From the last worker's joining."""
     rate: float = 20.0
@@ -81,11 +83,9 @@ class Soak:
         self._learner = learner
         while len(self._workers) < self._flags.workers:
             for _ in range(min(self._flags.group, self._flags.workers - len(self._workers))):
-                self._workers.append(
-                    self._machine.start_worker(
-                        "--env-wrapper", "tests.benchmarks.pacing:paced", "--log-level", "WARNING"
-                    )
-                )
+                role = "evaluate" if len(self._workers) < self._flags.evaluators else "collect"
+                flags = ("--role", role, "--env-wrapper", "tests.benchmarks.pacing:paced", "--log-level", "WARNING")
+                self._workers.append(self._machine.start_worker(*flags))
             expected = len(self._workers)
             eventually(lambda expected=expected: self._connected() >= expected, "a group joins", JOIN_SECONDS)  # type: ignore[misc]
             print(f"{expected} workers have joined", flush=True)
@@ -122,6 +122,7 @@ class Soak:
             "transitions": status.transitions,
             "updates": status.updates,
             "policy_version": status.policy_version,
+            "evaluated_version": status.newest_evaluation.policy_version,
             "flow_detail": status.flow_detail,
         }
 
@@ -155,15 +156,15 @@ def soak(flags: Flags, directory: Path) -> list[Line]:
         run.start(directory / "run")
         file = stack.enter_context((directory / "soak.jsonl").open("w"))
         started = printed = time.monotonic()
-        while (seconds := time.monotonic() - started) <= 60 * flags.minutes:
-            lines.append(run.sample(seconds))
+        for number in range(round(60 * flags.minutes / SAMPLE_SECONDS) + 1):
+            # On a grid of times, so that slow samples do not stretch it.
+            time.sleep(max(started + number * SAMPLE_SECONDS - time.monotonic(), 0.0))
+            lines.append(run.sample(time.monotonic() - started))
             file.write(json.dumps(lines[-1]) + "\n")
             file.flush()
-            if len(lines) == 1 or time.monotonic() - printed >= PRINT_SECONDS:
+            if number == 0 or time.monotonic() - printed >= PRINT_SECONDS:
                 printed = time.monotonic()
                 print(_sentence(lines[-1]), flush=True)
-            # On a grid of times, so that slow samples do not stretch it.
-            time.sleep(max(started + len(lines) * SAMPLE_SECONDS - time.monotonic(), 0.0))
         run.stop()
     return lines
 

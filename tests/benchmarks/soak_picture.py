@@ -53,7 +53,7 @@ def draw(path: Path, lines: Sequence[Line], row: Line) -> None:
         counts.set_xlabel("minutes since the last worker joined")
         for axes in (memory, counts):
             axes.set_xlim(0, max(minutes[-1], 1e-3))
-            axes.legend(loc="center right", fontsize=9)
+            axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9)
         subtitle = (
             f"learner {row['learner_anonymous_mb_per_hour']:+.1f} MB/h, worker "
             f"{row['worker_anonymous_mb_per_hour']:+.2f} MB/h over the second half  ·  "
