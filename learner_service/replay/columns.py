@@ -1,13 +1,11 @@
-"""The columns of replay: what a row holds, and where its memory comes from."""
+"""The columns of replay: what a row holds."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from distrib_l2r.spaces import Spaces
-from distrib_l2r.tensor import Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,23 +15,24 @@ class Column:
     name: str
     """Unique in the ring, such as `observation/camera`."""
     shape: tuple[int, ...]
-    """Of the whole array; its first dimension is rows."""
+    """Of one row."""
     dtype: np.dtype[Any]
     """Of its elements."""
+    of_states: bool = False
+    """Whether a chunk of T steps brings T + 1 values, before and after each step, rather than T."""
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return self.dtype.itemsize * int(np.prod(self.shape, dtype=np.int64))
 
 
-def ring_columns(spaces: Spaces, capacity: int) -> Iterator[Column]:
-    """Every column of a ring of `capacity` rows in these spaces."""
-    boxes = {"action": spaces.action}
-    boxes |= {f"observation/{name}": box for name, box in spaces.observation.items()}
-    boxes |= {f"privileged/{name}": box for name, box in spaces.privileged.items()}
-    for name, box in boxes.items():
-        yield Column(name=name, shape=(capacity, *box.shape), dtype=box.dtype)
-    yield Column(name="reward", shape=(capacity,), dtype=np.dtype(np.float32))
-    yield Column(name="ending", shape=(capacity,), dtype=np.dtype(np.uint8))
-    yield Column(name="successor", shape=(capacity,), dtype=np.dtype(np.int64))
-
-
-def allocate(column: Column) -> Array:
-    """Zeros: in every column, zero is the value of a row never written. Memory is taken as rows are written."""
-    return np.zeros(column.shape, column.dtype)
+def ring_columns(spaces: Spaces) -> tuple[Column, ...]:
+    """Every column that chunks in these spaces bring, always in the same order."""
+    states = {f"observation/{name}": box for name, box in spaces.observation.items()}
+    states |= {f"privileged/{name}": box for name, box in spaces.privileged.items()}
+    return (
+        *(Column(name=name, shape=box.shape, dtype=box.dtype, of_states=True) for name, box in states.items()),
+        Column(name="action", shape=spaces.action.shape, dtype=spaces.action.dtype),
+        Column(name="reward", shape=(), dtype=np.dtype(np.float32)),
+    )

@@ -2,22 +2,23 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import xxhash
 
 from distrib_l2r.spaces import Spaces
 from distrib_l2r.tensor import Array
 from distrib_l2r.trajectory import Ending, Purpose, TrajectoryChunk
-from learner_service.replay.columns import Column, allocate, ring_columns
+from learner_service.replay.columns import ring_columns
+from learner_service.replay.files import ReplayFiles
+from learner_service.replay.record import ChunkRecord
+from learner_service.replay.recovery import Recovered, recover
 
 DEAD: Final = 0
 """`ending` of a row that holds no transition: a tail, or a row never written. No `Ending` has this number."""
-
-_COUNTERS: Final = Column(name="counters", shape=(3,), dtype=np.dtype(np.int64))
-_WRITTEN, _INSERTED, _HELD = range(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,9 @@ class ReplayRing:
 
     Tails are their own successors and have reward 0, so that a walk of fixed length rests there.
 
+    The rows live in memory, or in `ReplayFiles`, from which a ring goes on after its process was killed. `ending` and
+    `successor` follow from the records of the chunks and are made anew then.
+
     Threads: one lock guards all. `add` holds it for the copy of one chunk, a sampler for drawing and copying one
     batch; nothing waits for anything else while holding it. The columns may only be read with `lock` held.
 
@@ -53,30 +57,47 @@ class ReplayRing:
         successor: int64 [capacity]; a row.
     """
 
-    def __init__(self, spaces: Spaces, *, capacity: int) -> None:
-        """An empty ring.
+    def __init__(self, spaces: Spaces, *, capacity: int, files: ReplayFiles | None = None) -> None:
+        """A ring with what `files` hold; an empty one in memory without them.
 
         Args:
             spaces: the run's.
             capacity: rows, tails included.
+            files: in these spaces and of this capacity.
 
         Raises:
-            ValueError: the capacity cannot hold the shortest chunk.
+            ValueError: the capacity cannot hold the shortest chunk, or is not that of the files.
         """
         if capacity < 2:
             raise ValueError(f"capacity is {capacity} rows; a chunk takes at least 2: raise the capacity")
-        columns = {column.name: allocate(column) for column in ring_columns(spaces, capacity)}
+        if files is not None and files.capacity != capacity:
+            raise ValueError(
+                f"replay_capacity is {capacity}; the replay in {files.path} has {files.capacity} rows: give "
+                f"--replay-capacity {files.capacity}, or move {files.path} away"
+            )
+        layout = ring_columns(spaces)
+        columns: Mapping[str, Array] = (
+            files.columns
+            if files is not None
+            else {column.name: np.zeros((capacity, *column.shape), column.dtype) for column in layout}
+        )
         self.lock = threading.Lock()
         self.observation: Mapping[str, Array] = {name: columns[f"observation/{name}"] for name in spaces.observation}
         self.privileged: Mapping[str, Array] = {name: columns[f"privileged/{name}"] for name in spaces.privileged}
         self.action = columns["action"]
         self.reward = columns["reward"]
-        self.ending = columns["ending"]
-        self.successor = columns["successor"]
+        # Zeros take memory only as rows are written.
+        self.ending = np.zeros(capacity, np.uint8)
+        self.successor = np.zeros(capacity, np.int64)
+        self._layout = layout
+        self._columns = columns
         self._capacity = capacity
-        self._counters = allocate(_COUNTERS)
+        self._files = files
+        self._serial = self._written = self._inserted = self._held = 0
         # In the order of their positions, so that the overwritten ones come first.
-        self._open: OrderedDict[tuple[str, int], _OpenEpisode] = OrderedDict()
+        self._open: OrderedDict[tuple[int, int], _OpenEpisode] = OrderedDict()
+        self.recovered = Recovered() if files is None else recover(files)
+        self._take_up(self.recovered)
 
     @property
     def capacity(self) -> int:
@@ -86,23 +107,23 @@ class ReplayRing:
     @property
     def written(self) -> int:
         """Rows ever written, tails included; the next goes to row `written % capacity`."""
-        return int(self._counters[_WRITTEN])
+        return self._written
 
     @property
     def inserted(self) -> int:
         """Transitions ever added."""
-        return int(self._counters[_INSERTED])
+        return self._inserted
 
     @property
     def transitions(self) -> int:
         """Transitions held now."""
-        return int(self._counters[_HELD])
+        return self._held
 
-    def add(self, session_id: str, chunk: TrajectoryChunk) -> None:
-        """Copies a chunk in, over the oldest rows where the ring is full.
+    def add(self, session: int, chunk: TrajectoryChunk) -> None:
+        """Copies a chunk in, over the oldest rows where the ring is full, and commits it.
 
         Args:
-            session_id: the worker process that drove it.
+            session: number of the worker process that drove it.
             chunk: a training chunk in the ring's spaces, as `decode_chunk` checks.
 
         Raises:
@@ -117,53 +138,91 @@ class ReplayRing:
                 "raise its capacity or shorten the chunks"
             )
         with self.lock:
-            self._add(session_id, chunk)
+            self._add(session, chunk)
 
-    def forget(self, session_id: str) -> None:
+    def forget(self, session: int) -> None:
         """Closes the open episodes of a session that left; its transitions stay."""
         with self.lock:
-            for key in [key for key in self._open if key[0] == session_id]:
+            for key in [key for key in self._open if key[0] == session]:
                 del self._open[key]
 
-    def _add(self, session_id: str, chunk: TrajectoryChunk) -> None:
-        written, length = self.written, chunk.length
-        row = written % self._capacity
+    def _add(self, session: int, chunk: TrajectoryChunk) -> None:
+        record = ChunkRecord(
+            serial=self._serial + 1,
+            position=self._written,
+            inserted=self._inserted + chunk.length,
+            session=session,
+            sequence=chunk.sequence,
+            episode_id=chunk.episode_id,
+            first_step=chunk.first_step,
+            policy_version=chunk.policy_version,
+            length=chunk.length,
+            ending=chunk.ending,
+        )
+        row = record.position % self._capacity
         # The old rows die first and the counters follow the data, so that a chunk broken off at any point leaves
         # neither a half-written transition nor a link to one.
-        self._bury(row, length + 1)
-        for name, column in self.observation.items():
-            _put(column, row, chunk.observation[name])
-        for name, column in self.privileged.items():
-            _put(column, row, chunk.privileged[name])
-        _put(self.action, row, chunk.action)
-        _put(self.reward, row, np.append(chunk.reward, np.float32(0)))
-        successor = np.arange(row + 1, row + length + 2)
-        successor[-1] -= 1
-        _put(self.successor, row, successor % self._capacity)
-        ending = np.full(length, Ending.CONTINUES, np.uint8)
-        ending[-1] = chunk.ending
-        _put(self.ending, row, ending)
-        self._counters[_HELD] += length
-        self._counters[_INSERTED] += length
-        self._counters[_WRITTEN] = written + length + 1
-        self._link(session_id, chunk, written)
+        if self._files is not None:
+            self._files.reserve(record.end)
+        self._bury(row, chunk.length + 1)
+        checksums = []
+        for column, values in zip(self._layout, self._values(chunk), strict=True):
+            _put(self._columns[column.name], row, values)
+            if self._files is not None:
+                checksums.append(xxhash.xxh3_64_intdigest(np.ascontiguousarray(values)))
+        if self._files is not None:
+            self._files.commit(record, checksums)
+        self._count(record)
+        self._join(record)
+
+    def _values(self, chunk: TrajectoryChunk) -> Iterator[Array]:
+        """What a chunk brings, in the order of the layout."""
+        yield from (chunk.observation[name] for name in self.observation)
+        yield from (chunk.privileged[name] for name in self.privileged)
+        yield chunk.action
+        yield chunk.reward
 
     def _bury(self, row: int, count: int) -> None:
         for rows in (slice(row, row + count), slice(0, max(0, row + count - self._capacity))):
-            self._counters[_HELD] -= np.count_nonzero(self.ending[rows])
+            self._held -= int(np.count_nonzero(self.ending[rows]))
             self.ending[rows] = DEAD
 
-    def _link(self, session_id: str, chunk: TrajectoryChunk, position: int) -> None:
-        """Joins a chunk at `position` to its predecessor, and remembers it while its episode continues."""
-        oldest = self.written - self._capacity
-        key = (session_id, chunk.episode_id)
+    def _take_up(self, recovered: Recovered) -> None:
+        """Goes on from what files hold."""
+        for record in recovered.records:
+            self._join(record)
+            self._held += record.length
+        newest = recovered.newest
+        if newest is not None:
+            self._serial, self._written, self._inserted = newest.serial, newest.end, newest.inserted
+            self._drop_overwritten(self._written - self._capacity)
+
+    def _count(self, record: ChunkRecord) -> None:
+        self._serial, self._written, self._inserted = record.serial, record.end, record.inserted
+        self._held += record.length
+
+    def _join(self, record: ChunkRecord) -> None:
+        """Makes a chunk's rows transitions, links them to its predecessor, and remembers it while it continues."""
+        position, length, capacity = record.position, record.length, self._capacity
+        row = position % capacity
+        successor = np.arange(row + 1, row + length + 2)
+        successor[-1] -= 1
+        _put(self.successor, row, successor % capacity)
+        self.reward[(record.end - 1) % capacity] = 0
+        ending = np.full(length, Ending.CONTINUES, np.uint8)
+        ending[-1] = record.ending
+        _put(self.ending, row, ending)
+        oldest = record.end - capacity
+        key = (record.session, record.episode_id)
         previous = self._open.pop(key, None)
         # The new chunk itself may have overwritten its predecessor, whose row is then somebody else's.
-        if previous is not None and previous.next_step == chunk.first_step and previous.position >= oldest:
-            self.successor[previous.position % self._capacity] = position % self._capacity
-        if chunk.ending is Ending.CONTINUES:
-            next_step = chunk.first_step + chunk.length
-            self._open[key] = _OpenEpisode(position + chunk.length - 1, next_step)
+        if previous is not None and previous.next_step == record.first_step and previous.position >= oldest:
+            self.successor[previous.position % capacity] = row
+        if record.ending == Ending.CONTINUES:
+            self._open[key] = _OpenEpisode(position + length - 1, record.first_step + length)
+        self._drop_overwritten(oldest)
+
+    def _drop_overwritten(self, oldest: int) -> None:
         while self._open and next(iter(self._open.values())).position < oldest:
             self._open.popitem(last=False)
 

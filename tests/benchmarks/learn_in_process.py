@@ -79,11 +79,11 @@ class Settings:
 class Collector:
     """One environment, and the chunk that it is filling."""
 
-    def __init__(self, environment: Environment, spaces: Spaces, noise: HeldNoise, name: str, seed: int) -> None:
+    def __init__(self, environment: Environment, spaces: Spaces, noise: HeldNoise, number: int, seed: int) -> None:
         self.environment = environment
         self.spaces = spaces
         self.noise = noise
-        self.name = name
+        self.number = number
         self._episode = 1
         self._sequence = 1
         self.begin(seed)
@@ -166,7 +166,7 @@ class Learning:
                     hold_steps=settings.hold_steps[i % len(settings.hold_steps)],
                     seed=settings.seed * 1000 + i,
                 ),
-                f"environment-{i}",
+                i,
                 settings.seed * 1000 + i,
             )
             for i, environment in enumerate(environments)
@@ -229,7 +229,7 @@ class Learning:
         for collector, action in zip(self.collectors, actions, strict=True):
             chunk = collector.step(action, self.settings.chunk_length)
             if chunk is not None:
-                self.ring.add(collector.name, chunk)
+                self.ring.add(collector.number, chunk)
         self.steps += len(self.collectors)
 
     def _learn(self) -> None:

@@ -46,7 +46,7 @@ def full_ring() -> ReplayRing:
             reward=random.random(CHUNK_LENGTH, np.float32),
             ending=Ending.CONTINUES if part < EPISODE_CHUNKS - 1 else Ending.TERMINATED,
         )
-        ring.add(str(session), chunk)
+        ring.add(session, chunk)
     return ring
 
 

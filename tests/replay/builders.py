@@ -27,11 +27,12 @@ def marked_chunk(
     episode_id: int = 0,
     first_step: int = 0,
     purpose: Purpose = Purpose.TRAINING,
+    sequence: int = 1,
 ) -> TrajectoryChunk:
     """A chunk whose observations carry the given marks, [T + 1] numbers, and whose actions carry their step's."""
     mark = np.asarray(marks, np.float32)
     return TrajectoryChunk(
-        sequence=1,
+        sequence=sequence,
         episode_id=episode_id,
         first_step=first_step,
         policy_version=1,

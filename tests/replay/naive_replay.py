@@ -24,6 +24,8 @@ class NaiveTransition:
     n_step_return: float
     bootstrap_discount: float
     next_mark: float
+    whole: bool
+    """Whether all of its chunk is still held."""
 
 
 class NaiveReplay:
@@ -33,9 +35,9 @@ class NaiveReplay:
         self._capacity = capacity
         self._written = 0
         self._stored: list[_Stored] = []
-        self._newest: dict[tuple[str, int], _Stored] = {}
+        self._newest: dict[tuple[int, int], _Stored] = {}
 
-    def add(self, session_id: str, chunk: TrajectoryChunk) -> None:
+    def add(self, session: int, chunk: TrajectoryChunk) -> None:
         stored = _Stored(
             position=self._written,
             marks=[float(mark) for mark in chunk.observation["pose"][:, 0]],
@@ -43,15 +45,15 @@ class NaiveReplay:
             ending=chunk.ending,
             next_step=chunk.first_step + chunk.length,
         )
-        before = self._newest.get((session_id, chunk.episode_id))
+        before = self._newest.get((session, chunk.episode_id))
         if before is not None and before.ending is Ending.CONTINUES and before.next_step == chunk.first_step:
             before.continuation = stored
-        self._newest[session_id, chunk.episode_id] = stored
+        self._newest[session, chunk.episode_id] = stored
         self._stored.append(stored)
         self._written += chunk.length + 1
 
-    def forget(self, session_id: str) -> None:
-        self._newest = {key: stored for key, stored in self._newest.items() if key[0] != session_id}
+    def forget(self, session: int) -> None:
+        self._newest = {key: stored for key, stored in self._newest.items() if key[0] != session}
 
     def transitions(self, n_step: int, discount: float) -> list[NaiveTransition]:
         """Every transition held, by row."""
@@ -83,4 +85,5 @@ class NaiveReplay:
             n_step_return=total,
             bootstrap_discount=factor,
             next_mark=next_mark,
+            whole=start.position >= self._written - self._capacity,
         )

@@ -62,7 +62,7 @@ def _drive(ring: ReplayRing, stop: threading.Event, filled: threading.Event) -> 
         session, episode, step, length = state
         steps = min(int(random.integers(1, 10)), length - step)
         over = step + steps == length
-        ring.add(str(session), _chunk(session, episode, step, length, steps, over))
+        ring.add(session, _chunk(session, episode, step, length, steps, over))
         state[2] += steps
         if over:
             state[1:] = [episode + 1, 0, int(random.integers(5, 61))]

@@ -40,7 +40,7 @@ def test_every_transition_is_drawn_equally_often(added: int) -> None:
     ring = ReplayRing(SPACES, capacity=300)
     for mark in range(0, 5 * added, 5):
         length = 1 + mark % 4
-        ring.add("a", marked_chunk(mark + np.arange(length + 1), np.zeros(length), episode_id=mark))
+        ring.add(1, marked_chunk(mark + np.arange(length + 1), np.zeros(length), episode_id=mark))
     held = ring.observation["pose"][transition_rows(ring), 0]
     sampler = sampler_of(ring, batch_size=997)
     drawn: dict[float, int] = dict.fromkeys(held.tolist(), 0)
@@ -59,15 +59,15 @@ def test_every_transition_is_drawn_equally_often(added: int) -> None:
 
 def test_a_ring_of_mostly_tails_is_sampled_all_the_same() -> None:
     ring = ReplayRing(SPACES, capacity=3)
-    ring.add("a", plain_chunk(1, episode_id=1))
-    ring.add("a", marked_chunk([7, 8], [1], episode_id=2))
+    ring.add(1, plain_chunk(1, episode_id=1))
+    ring.add(1, marked_chunk([7, 8], [1], episode_id=2))
     assert ring.transitions == 1
     assert (sampler_of(ring, batch_size=500).sample().observation["pose"][:, 0] == 7).all()
 
 
 def test_batches_have_the_stored_shapes_and_dtypes() -> None:
     ring = ReplayRing(SPACES, capacity=30)
-    ring.add("a", plain_chunk(20))
+    ring.add(1, plain_chunk(20))
     batch = sampler_of(ring, batch_size=4, n_step=3).sample()
     for columns in (batch.observation, batch.next_observation):
         assert {name: (column.shape, column.dtype) for name, column in columns.items()} == {
@@ -82,7 +82,7 @@ def test_batches_have_the_stored_shapes_and_dtypes() -> None:
 
 def test_a_restored_sampler_goes_on_with_the_same_draws() -> None:
     ring = ReplayRing(SPACES, capacity=300)
-    ring.add("a", marked_chunk(np.arange(200), np.zeros(199)))
+    ring.add(1, marked_chunk(np.arange(200), np.zeros(199)))
     sampler, restored = (sampler_of(ring, batch_size=16, seed=seed) for seed in (1, 2))
     first = sampler.sample().observation["pose"].copy()
     assert not np.array_equal(first, restored.sample().observation["pose"])
@@ -95,7 +95,7 @@ def test_a_restored_sampler_goes_on_with_the_same_draws() -> None:
 
 def test_discounted_returns_of_ended_episodes_stop_where_those_end() -> None:
     ring = ReplayRing(SPACES, capacity=300)
-    ring.add("a", marked_chunk(np.arange(101), np.ones(100), ending=Ending.TERMINATED))
+    ring.add(1, marked_chunk(np.arange(101), np.ones(100), ending=Ending.TERMINATED))
     observation, returns = sampler_of(ring, batch_size=1, discount=1.0).discounted_returns(200, horizon=40)
     np.testing.assert_array_equal(returns, np.minimum(100 - observation["pose"][:, 0], 40))
 
@@ -103,13 +103,13 @@ def test_discounted_returns_of_ended_episodes_stop_where_those_end() -> None:
 def test_discounted_returns_never_run_into_rows_added_during_the_walk() -> None:
     ring = ReplayRing(SPACES, capacity=400)
     for first_step in range(0, 360, 40):
-        ring.add("old", marked_chunk(first_step + np.arange(41), np.ones(40), first_step=first_step))
+        ring.add(1, marked_chunk(first_step + np.arange(41), np.ones(40), first_step=first_step))
     added = 0
 
     def add_foreign_rewards() -> None:
         nonlocal added
         if added:
-            ring.add("new", marked_chunk(np.zeros(61), np.full(60, 1e6), episode_id=added))
+            ring.add(2, marked_chunk(np.zeros(61), np.full(60, 1e6), episode_id=added))
         added += 1
 
     ring.lock = cast("threading.Lock", _InterruptedLock(add_foreign_rewards))
