@@ -33,7 +33,7 @@ def main() -> int:
             seed=config.seed,
             stack=stack,
             learner_program=program,
-            replay_capacity=config.replay_capacity,
+            replay_capacity=config.rows,
         )
         watch = Watch(fleet)
         stack.callback(watch.close)

@@ -65,10 +65,13 @@ def audit(directory: Path, ledger: Iterable[Acknowledged], evaluators: frozenset
     result = Audit()
     driven: dict[int, _Driven] = defaultdict(_Driven)
     serial = position = 0
-    files = ReplayFiles(directory)
-    torn = files.torn_records()
-    if torn:
-        result.add(f"{torn} records of replay are not whole; after a clean stop none may be broken off")
+    try:
+        files = ReplayFiles(directory)
+    except (OSError, ValueError, KeyError) as error:
+        result.add(f"replay cannot be read: {type(error).__name__}: {error}")
+        return result
+    if files.unreadable_slots:
+        result.add(f"{files.unreadable_slots} slots of the index hold no whole record; after a clean stop none may")
     for chunk in files.chunks():
         record = chunk.record
         serial, position = serial + 1, _check_record(result, chunk, serial + 1, position)

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
+
+ROWS_AT_FIRST: Final = 200_000
+ROWS_A_FAULT: Final = 4_000
+"""A fault takes about 3 s, and workers drive about 500 transitions a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +26,15 @@ class ChaosConfig:
     stored twice."""
     directory: Path | None = None
     """Takes logs and files and is kept; a temporary one, kept only after violations, if not given."""
-    replay_capacity: int = 4_000_000
-    """Rows of replay; nothing may be overwritten, or the audit would miss it."""
+    replay_capacity: int | None = None
+    """Rows of replay; nothing may be overwritten, or the audit finds it missing. As many as the faults take time for if
+    not given."""
 
     def __post_init__(self) -> None:
         if self.faults < 1 or self.workers < 1:
             raise ValueError(f"faults is {self.faults} and workers {self.workers}; each must be at least 1")
+
+    @property
+    def rows(self) -> int:
+        """Rows of replay."""
+        return self.replay_capacity or ROWS_AT_FIRST + ROWS_A_FAULT * self.faults

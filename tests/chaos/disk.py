@@ -65,4 +65,4 @@ class Disk:
 
 
 def _run(*command: str) -> bool:
-    return subprocess.run(command, capture_output=True, timeout=TOOL_SECONDS).returncode == 0
+    return subprocess.run(command, check=False, capture_output=True, timeout=TOOL_SECONDS).returncode == 0

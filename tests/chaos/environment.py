@@ -28,12 +28,14 @@ def reward_of(ids: Array) -> Array:
     Returns:
         float32 [...], exact.
     """
-    return (((ids[..., 0] * 7919 + ids[..., 1] * 31) % 1009) / 1024).astype(np.float32)
+    rewards: Array = (((ids[..., 0] * 7919 + ids[..., 1] * 31) % 1009) / 1024).astype(np.float32)
+    return rewards
 
 
 def mark_of(ids: Array) -> Array:
     """Another number that only these ids have: float32 [...] of int64 [..., 2], exact."""
-    return (((ids[..., 0] * 104_729 + ids[..., 1] * 57) % 2003) / 2048).astype(np.float32)
+    marks: Array = (((ids[..., 0] * 104_729 + ids[..., 1] * 57) % 2003) / 2048).astype(np.float32)
+    return marks
 
 
 class _Count:
@@ -49,7 +51,7 @@ class ChaosEnvironment(gymnasium.Env[Observation, Array]):
     over the end of episodes too: what follows on row k without an end between is row k + 1.
     """
 
-    observation_space = gymnasium.spaces.Dict(
+    observation_space: Any = gymnasium.spaces.Dict(
         {
             "id": gymnasium.spaces.Box(0, np.iinfo(np.int64).max, (2,), np.int64),
             "echo": gymnasium.spaces.Box(-1, 1, (2,), np.float32),

@@ -20,7 +20,10 @@ ROOT: Final = Path(__file__).parents[2]
 LEARNER: Final = "learner"
 EVALUATOR: Final = "evaluator"
 PORT_IN_NAMESPACE: Final = 4444
-DISK_MEGABYTES: Final = 1024
+ROW_BYTES: Final = 96
+"""Of replay, with a row's share of the records."""
+SPARE_DISK_MEGABYTES: Final = 128
+"""For checkpoints, policies and progress, beside replay."""
 CHECKPOINT_PERIOD_SECONDS: Final = 3.0
 # Training as cheap as it gets: the processes share few cores, and what is trained does not matter.
 LEARNER_FLAGS: Final = (
@@ -40,8 +43,8 @@ class Fleet:
         workers: how many collect.
         seed: names the network, so that two runs do not share one.
         stack: ends it all.
+        replay_capacity: rows; enough that nothing is overwritten, or the audit finds it missing.
         learner_program: Python's arguments that start a learner.
-        replay_capacity: rows; enough that nothing is overwritten, or the audit misses it.
     """
 
     def __init__(
@@ -51,8 +54,8 @@ class Fleet:
         workers: int,
         seed: int,
         stack: ExitStack,
+        replay_capacity: int,
         learner_program: Sequence[str] = ("-m", "learner_service"),
-        replay_capacity: int = 4_000_000,
     ) -> None:
         self.directory = directory
         self.ledgers = directory / "ledgers"
@@ -62,7 +65,7 @@ class Fleet:
         self.evaluator_processes: set[int] = set()
         self.checkpoints_struck = 0
         """How often the learner was killed with a checkpoint half written."""
-        self.disk = Disk(directory / "disk", DISK_MEGABYTES, stack)
+        self.disk = Disk(directory / "disk", replay_capacity * ROW_BYTES // 1_000_000 + SPARE_DISK_MEGABYTES, stack)
         self.run_directory = self.disk.path / "run"
         self.network = self._make_network(seed, stack)
         port = PORT_IN_NAMESPACE if self.network.faulty else _free_port()
@@ -74,9 +77,14 @@ class Fleet:
         self._processes = 0
         self._process_of: dict[str, int] = {}
         library = compile_shim(directory)
-        self.shims: Final = {
-            name: Shim(library, directory / f"{name}.control", self.disk.path) for name in (LEARNER, *self.worker_names)
-        } if library else {}
+        self.shims: Final = (
+            {
+                name: Shim(library, directory / f"{name}.control", self.disk.path)
+                for name in (LEARNER, *self.worker_names)
+            }
+            if library
+            else {}
+        )
         self.services: Final = {LEARNER: Service(LEARNER, self._learner_command, directory / "learner.log")}
         for name in self.worker_names:
             self.services[name] = Service(name, partial(self._worker_command, name), directory / f"{name}.log")

@@ -1,4 +1,4 @@
-"""The network between learner and workers: namespaces with faults, or plain loopback where there is no tool for them."""
+"""The network between learner and workers: namespaces with faults, or loopback where there is no tool for them."""
 
 import ctypes
 import json
@@ -95,7 +95,8 @@ class FaultyNetwork:
         new.replace(self._control)
 
     def _run(self, *arguments: str) -> None:
-        done = subprocess.run([*self._base, *arguments], capture_output=True, text=True, timeout=TOOL_SECONDS)
+        command = [*self._base, *arguments]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=TOOL_SECONDS)
         if done.returncode != 0:
             raise subprocess.SubprocessError(f"netfault {' '.join(arguments)} failed: {done.stderr.strip()}")
 

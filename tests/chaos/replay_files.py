@@ -43,29 +43,18 @@ class ReplayFiles:
             shape = (self.capacity, *column["shape"])
             self._columns[column["name"]] = np.memmap(directory / column["file"], column["dtype"], "r", shape=shape)
         fields = [(name, kind, *map(tuple, shape)) for name, kind, *shape in facts["record"]]
-        self._records = np.fromfile(directory / "index.bin", np.dtype(fields))
-
-    def records(self) -> Array:
-        """Every committed record, by serial: whole ones alone, each in the slot of its serial."""
-        slots = len(self._records)
-        content = self._records.view(np.uint8).reshape(slots, -1)
-        written = np.flatnonzero(self._records["serial"])
-        whole = [slot for slot in written if xxhash.xxh3_64_intdigest(content[slot, :-8]) == self._checksum(slot)]
-        records = self._records[np.array(whole, np.int64)]
-        misplaced = (records["serial"] - 1) % slots != np.array(whole, np.uint64)
-        if misplaced.any():
-            raise ValueError(f"record {records['serial'][misplaced][0]} lies in a slot that is not its own")
-        return records[np.argsort(records["serial"])]
-
-    def torn_records(self) -> int:
-        """Slots that were written to and hold no whole record; an end broken off leaves one at most."""
-        return int(np.count_nonzero(self._records.view(np.uint8).reshape(len(self._records), -1).any(1))) - len(
-            self.records()
-        )
+        records = np.fromfile(directory / "index.bin", np.dtype(fields))
+        content = records.view(np.uint8).reshape(len(records), -1)
+        written = np.flatnonzero(content.any(axis=1))
+        whole = [slot for slot in written if _is_whole(records[slot], content[slot], slot, len(records))]
+        self.unreadable_slots = len(written) - len(whole)
+        """Slots that were written to and hold no whole record of their own."""
+        self.records = np.sort(records[whole], order="serial")
+        """Every committed record, by serial."""
 
     def chunks(self) -> Iterator[StoredChunk]:
         """Every committed chunk, in the order of their commits."""
-        for record in self.records():
+        for record in self.records:
             columns, broken = {}, []
             for number, (name, column) in enumerate(self._columns.items()):
                 rows = int(record["length"]) + name.startswith("observation/")
@@ -74,8 +63,12 @@ class ReplayFiles:
                     broken.append(name)
             yield StoredChunk(record, columns, tuple(broken))
 
-    def _checksum(self, slot: int) -> int:
-        return int(self._records["checksum"][slot])
+
+def _is_whole(record: Any, content: Array, slot: np.intp, slots: int) -> bool:
+    return bool(
+        xxhash.xxh3_64_intdigest(content[:-8].tobytes()) == record["checksum"]
+        and (int(record["serial"]) - 1) % slots == slot
+    )
 
 
 def _rows(column: Array, first: int, count: int) -> Array:

@@ -33,7 +33,7 @@ def main() -> None:
     ledger_path, *flags = sys.argv[1:]
     config = tyro.cli(WorkerConfig, args=flags)
     logging.basicConfig(level=config.log_level, format=f"%(asctime)s {config.name} %(levelname)s: %(message)s")
-    worker.Outbox = NotingOutbox  # type: ignore[misc]
+    worker.Outbox = NotingOutbox  # type: ignore[attr-defined]
     process = worker.AsyncWorker(config=config)
     outbox = process._outbox
     assert isinstance(outbox, NotingOutbox)
