@@ -52,6 +52,9 @@ class _Driven:
     next_id: int = 0
     """Where an unbroken row goes on; one further after the end of an episode."""
     policy_version: int = 0
+    session: int | None = None
+    sequences: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """First id and length by the chunk's number in the session."""
 
 
 def audit(directory: Path, ledger: Iterable[Acknowledged], evaluators: frozenset[int] = frozenset()) -> Audit:
@@ -135,6 +138,16 @@ def _check_order(result: Audit, chunk: StoredChunk, driven: _Driven, process: in
         result.add(
             f"{name}: process {process} acted by version {record['policy_version']} after {driven.policy_version}"
         )
+    if driven.session not in (None, record["session"]):
+        result.add(
+            f"{name}: process {process} is session {record['session']} and was {driven.session}: that was forgotten"
+        )
+    if record["sequence"] != len(driven.sequences) + 1:
+        result.add(
+            f"{name}: process {process}, chunk {record['sequence']} follows chunk {len(driven.sequences)} of its session"
+        )
+    driven.session = int(record["session"])
+    driven.sequences[int(record["sequence"])] = first, length
     driven.chunks.append((first, length))
     driven.next_id = max(driven.next_id, first + length + (record["ending"] != CONTINUES))
     driven.policy_version = max(driven.policy_version, int(record["policy_version"]))
@@ -157,6 +170,11 @@ def _check_ledger(
             f"of session {line.session_id}, chunk {line.sequence}, process {line.process}, ids {line.first_id} to "
             f"{line.first_id + line.length - 1}, all acknowledged,"
         )
+        stored = driven[line.process].sequences.get(line.sequence) if line.process in driven else None
+        if stored not in (None, (line.first_id, line.length)):
+            result.add(
+                f"{what} replay has other transitions under this number: from id {stored[0]}, {stored[1]} of them"
+            )
         if missing:
             result.add(f"{what} {missing} of {line.length} transitions are not in replay")
         if missing + found < line.length:

@@ -22,8 +22,8 @@ EVALUATOR: Final = "evaluator"
 PORT_IN_NAMESPACE: Final = 4444
 ROW_BYTES: Final = 96
 """Of replay, with a row's share of the records."""
-SPARE_DISK_MEGABYTES: Final = 128
-"""For checkpoints, policies and progress, beside replay."""
+SPARE_DISK_MEGABYTES: Final = 192
+"""For sessions, checkpoints, policies and progress, beside replay."""
 CHECKPOINT_PERIOD_SECONDS: Final = 3.0
 # Training as cheap as it gets: the processes share few cores, and what is trained does not matter.
 LEARNER_FLAGS: Final = (

@@ -27,10 +27,14 @@ class Acknowledged:
 
 
 class Ledger:
-    """Appends to a file of this process alone; each line is one write, which a kill can only break off."""
+    """Appends to a file of this process alone; each line is one write, which a kill can only break off.
+
+    Raises:
+        FileExistsError: another process had this file, whose ids would come again.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
     def note(self, session_id: str, chunk: trajectory_pb2.TrajectoryChunk) -> None:
         """Notes a chunk of the chaos environment that was acknowledged."""

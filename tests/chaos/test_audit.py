@@ -21,7 +21,7 @@ EVALUATOR = 9
 
 def spaces() -> Spaces:
     observation, action = ChaosEnvironment.observation_space, ChaosEnvironment.action_space
-    boxes = {name: Box(low=box.low, high=box.high) for name, box in observation.items()}  # type: ignore[attr-defined]
+    boxes = {name: Box(low=box.low, high=box.high) for name, box in observation.items()}
     return Spaces(observation=boxes, action=Box(low=action.low, high=action.high))
 
 
