@@ -8,6 +8,7 @@ from typing import Literal
 from distrib_l2r.environment import ArgumentValue, encode_arguments
 from distrib_l2r.limits import DEFAULT_PORT
 from distrib_l2r.v1 import join_pb2
+from learner_service.credit import DEFAULT_MAX_IN_FLIGHT_BYTES
 from learner_service.sac.config import SACConfig
 
 
@@ -59,11 +60,18 @@ class FlowConfig:
     """Steps in a trajectory chunk."""
     max_in_flight_chunks: int = 8
     """Most unacknowledged chunks a worker."""
+    max_in_flight_bytes: int = DEFAULT_MAX_IN_FLIGHT_BYTES
+    """Most bytes of chunks in flight from all workers together."""
     publish_period_seconds: float = 1.0
     """Shortest time between two policy versions."""
 
     def __post_init__(self) -> None:
-        for name, least in (("chunk_length", 2), ("max_in_flight_chunks", 1), ("min_transitions", 1)):
+        for name, least in (
+            ("chunk_length", 2),
+            ("max_in_flight_chunks", 1),
+            ("min_transitions", 1),
+            ("max_in_flight_bytes", 1),
+        ):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}")
         if self.replay_capacity <= self.min_transitions + self.chunk_length:
@@ -99,6 +107,33 @@ class ExplorationConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StorageConfig:
+    """What outlives the learner, and how soon it is on the disk."""
+
+    replay_dir: Path | None = None
+    """Where replay lives, such as a fast local disk; the run directory's folder replay if not given."""
+    memory_only: bool = False
+    """Keep replay in memory alone: a learner that dies takes it along, and workers begin new sessions."""
+    sync_period_seconds: float = 5.0
+    """A power loss may take what was acknowledged in so many seconds; 0 leaves it to the kernel, about 30 s. A process
+    that dies loses nothing either way."""
+    checkpoint_period_seconds: float = 30.0
+    """Between two checkpoints: so much training a learner that dies may have to do again."""
+    checkpoints_kept: int = 3
+    """Newest checkpoints that stay."""
+
+    def __post_init__(self) -> None:
+        if not self.sync_period_seconds >= 0:
+            raise ValueError(f"sync_period_seconds is {self.sync_period_seconds}; it must be at least 0")
+        if not self.checkpoint_period_seconds > 0:
+            raise ValueError(f"checkpoint_period_seconds is {self.checkpoint_period_seconds}; it must be above 0")
+        if self.checkpoints_kept < 1:
+            raise ValueError(f"checkpoints_kept is {self.checkpoints_kept}; it must be at least 1")
+        if self.memory_only and self.replay_dir is not None:
+            raise ValueError(f"memory_only and replay_dir {self.replay_dir} exclude each other: leave one out")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TransportConfig:
     """Where the learner listens and whom it trusts."""
 
@@ -126,9 +161,11 @@ class LearnerConfig:
     flow: FlowConfig = field(default_factory=FlowConfig)
     exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
     transport: TransportConfig = field(default_factory=TransportConfig)
+    storage: StorageConfig = field(default_factory=StorageConfig)
     sac: SACConfig = field(default_factory=SACConfig)
     run_dir: Path | None = None
-    """Where progress, evaluations and the best policy are written; nowhere if not given."""
+    """Where replay, checkpoints, progress, evaluations and the best policy are kept. A learner given the directory of
+    an earlier one goes on where that ended. Nothing is kept if not given."""
     run_id: str = ""
     """Names the run; the run directory's name, or "run", where empty."""
     seed: int = 0
@@ -143,6 +180,8 @@ class LearnerConfig:
     def __post_init__(self) -> None:
         if self.evaluation_episodes < 1:
             raise ValueError(f"evaluation_episodes is {self.evaluation_episodes}; it must be at least 1")
+        if self.run_dir is None and self.storage.replay_dir is not None:
+            raise ValueError(f"replay_dir is {self.storage.replay_dir}, and run_dir is missing: give --run-dir too")
 
 
 def parse_arguments(arguments: tuple[str, ...]) -> Mapping[str, ArgumentValue]:

@@ -3,7 +3,9 @@
 import statistics
 import threading
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from distrib_l2r.trajectory import EpisodeSummary, Lap, encode_lap
 from distrib_l2r.v1 import status_pb2
@@ -146,6 +148,64 @@ class Evaluations:
             complete = list(self._complete)
             self._complete.clear()
         return complete
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of it but `episodes_per_version`, as JSON has it."""
+        with self._lock:
+            return {
+                "best": self.best and dict(vars(self.best)),
+                "newest": self.newest and dict(vars(self.newest)),
+                "best_lap": self.best_lap and _record_state(self.best_lap),
+                "newest_lap": self.newest_lap and _record_state(self.newest_lap),
+                "first_lap": self.first_lap and _record_state(self.first_lap),
+                "laps_clean": self.laps_clean,
+                "laps_total": self.laps_total,
+                "unfinished": [
+                    {"policy_version": version, "episodes": [_summary_state(summary) for summary in episodes]}
+                    for version, episodes in self._episodes.items()
+                ],
+                "unrecorded": [dict(vars(evaluation)) for evaluation in self._complete],
+            }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on from a state; what was gathered before is gone."""
+        with self._lock:
+            self.best = state["best"] and Evaluation(**state["best"])
+            self.newest = state["newest"] and Evaluation(**state["newest"])
+            self.best_lap = state["best_lap"] and _record(state["best_lap"])
+            self.newest_lap = state["newest_lap"] and _record(state["newest_lap"])
+            self.first_lap = state["first_lap"] and _record(state["first_lap"])
+            self.laps_clean, self.laps_total = state["laps_clean"], state["laps_total"]
+            self._episodes = {
+                unfinished["policy_version"]: [_summary(summary) for summary in unfinished["episodes"]]
+                for unfinished in state["unfinished"]
+            }
+            self._complete = deque(Evaluation(**evaluation) for evaluation in state["unrecorded"])
+
+
+def _record_state(record: LapRecord) -> dict[str, Any]:
+    return {**vars(record), "lap": _lap_state(record.lap)}
+
+
+def _record(state: Mapping[str, Any]) -> LapRecord:
+    return LapRecord(**{**state, "lap": _lap(state["lap"])})
+
+
+def _summary_state(summary: EpisodeSummary) -> dict[str, Any]:
+    laps = [_lap_state(lap) for lap in summary.laps]
+    return {**vars(summary), "metrics": dict(summary.metrics), "laps": laps}
+
+
+def _summary(state: Mapping[str, Any]) -> EpisodeSummary:
+    return EpisodeSummary(**{**state, "laps": tuple(_lap(lap) for lap in state["laps"])})
+
+
+def _lap_state(lap: Lap) -> dict[str, Any]:
+    return {**vars(lap), "sector_times_seconds": list(lap.sector_times_seconds)}
+
+
+def _lap(state: Mapping[str, Any]) -> Lap:
+    return Lap(**{**state, "sector_times_seconds": tuple(state["sector_times_seconds"])})
 
 
 def _evaluate(

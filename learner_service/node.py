@@ -24,6 +24,10 @@ _logger = logging.getLogger(__name__)
 WATCH_PERIOD_SECONDS = 1.0
 RECORD_PERIOD_SECONDS = 5.0
 TRAINER_STOP_SECONDS = 10.0
+WRITER_IDLE_SECONDS = 5.0
+"""For a checkpoint under way, before the last one."""
+STOP_DEADLINE_SECONDS = 35.0
+"""From SIGTERM to the end of the process, at most: the sum of the deadlines of all its steps."""
 
 
 class TrainingFailedError(RuntimeError):
@@ -67,6 +71,8 @@ class AsyncLearningNode:
         """Refuses new work, lets workers leave, ends training and writes the last files."""
         with ExitStack() as last_to_first:
             # Each step is taken even if one before it fails; what failed first is raised in the end.
+            last_to_first.callback(self.run.close)
+            last_to_first.callback(self._keep_last)
             if self._directory is not None:
                 last_to_first.callback(self._directory.save_newest)
                 last_to_first.callback(self._directory.save_results)
@@ -74,6 +80,13 @@ class AsyncLearningNode:
                 last_to_first.callback(self.run.training.trainer.stop, TRAINER_STOP_SECONDS)
             last_to_first.callback(self._server.stop)
         _logger.info("learner stopped")
+
+    def _keep_last(self) -> None:
+        """Hands the last checkpoint over, unless training broke off in the middle of an update."""
+        storage, training = self.run.storage, self.run.training
+        if storage is not None and training is not None and training.trainer.failure is None:
+            storage.writer.await_idle(WRITER_IDLE_SECONDS)
+            self.run.keep()
 
     def __enter__(self) -> Self:
         self.start()
@@ -114,13 +127,18 @@ class AsyncLearningNode:
                 continue
             if status.failure:
                 self._stopping.set()
-            if self._directory is not None:
-                self._directory.save_results()
-            if time.monotonic() - recorded_at >= RECORD_PERIOD_SECONDS:
+            due = time.monotonic() - recorded_at >= RECORD_PERIOD_SECONDS
+            if due:
                 recorded_at = time.monotonic()
                 _log(status)
-                if self._directory is not None:
-                    self._directory.record(status)
+            if self._directory is not None:
+                try:
+                    self._directory.save_results()
+                    if due:
+                        self._directory.record(status)
+                except OSError as error:
+                    # A full disk must not end training: results are written once there is room.
+                    _logger.error("results cannot be written: %s", error)
 
 
 def _log(status: status_pb2.RunStatus) -> None:

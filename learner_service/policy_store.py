@@ -18,11 +18,18 @@ _NOTHING_NEWER = learner_service_pb2.GetPolicyResponse().SerializeToString()
 class PolicyStore:
     """Versions of one graph's weights. Thread-safe: the trainer publishes, the server reads."""
 
-    def __init__(self, graph: PolicyGraph, *, first_version: int = 1) -> None:
+    def __init__(
+        self,
+        graph: PolicyGraph,
+        *,
+        first_version: int = 1,
+        before_publish: Callable[[int], None] = lambda version: None,
+    ) -> None:
         self.graph = graph
         self.fingerprint = graph.fingerprint
         self._lock = threading.Lock()
         self._next_version = first_version
+        self._before_publish = before_publish
         self._newest: PolicyVersion | None = None
         self._response = _NOTHING_NEWER
         self._pins: dict[str, deque[PolicyVersion]] = {}
@@ -46,6 +53,8 @@ class PolicyStore:
                 f"the policy takes {len(response)} bytes on the wire; a message holds at most {MAX_MESSAGE_BYTES}: "
                 "make the actor smaller"
             )
+        # Before anybody can hear of it: a learner that dies right afterwards must not use the number again.
+        self._before_publish(version)
         with self._lock:
             self._newest, self._response = policy, response
         self.on_publish()

@@ -1,8 +1,10 @@
 """The run's files: progress and evaluations as lines of JSON, the best and the newest policy."""
 
+import errno
 import hashlib
 import json
 import logging
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,13 +21,21 @@ from learner_service.run import Run
 _logger = logging.getLogger(__name__)
 
 
+UNWRITTEN_EVALUATIONS = 1000
+"""Newest evaluations that wait for a disk which takes none."""
+
+
 class RunDirectory:
-    """Written by one thread."""
+    """Written by one thread.
+
+    Every method may raise OSError, as on a full disk: nothing is left half-written then, and the next call goes on.
+    """
 
     def __init__(self, path: Path, run: Run) -> None:
         self._path = path
         self._run = run
         self._saved_best: PolicyVersion | None = None
+        self._unwritten: deque[Evaluation] = deque(maxlen=UNWRITTEN_EVALUATIONS)
         path.mkdir(parents=True, exist_ok=True)
 
     def record(self, status: status_pb2.RunStatus) -> None:
@@ -54,8 +64,10 @@ class RunDirectory:
 
     def save_results(self) -> None:
         """Writes evaluations completed since the last call, and the best policy if there is a new one."""
-        for evaluation in self._run.evaluations.take_complete():
-            self._append("evaluations.jsonl", evaluation_figures(evaluation))
+        self._unwritten.extend(self._run.evaluations.take_complete())
+        while self._unwritten:
+            self._append("evaluations.jsonl", evaluation_figures(self._unwritten[0]))
+            self._unwritten.popleft()
         best = self._run.best_policy
         if best is not None and best[0] is not self._saved_best:
             self._save_policy("best", *best)
@@ -68,8 +80,17 @@ class RunDirectory:
             self._save_policy("newest", newest, None)
 
     def _append(self, name: str, line: Mapping[str, Any]) -> None:
-        with (self._path / name).open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        content = (json.dumps(line) + "\n").encode()
+        with (self._path / name).open("ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                written = file.write(content)
+                if written != len(content):
+                    raise OSError(errno.ENOSPC, "No space left on device", str(self._path / name))
+            except OSError:
+                # Half a line would spoil the next one, too.
+                file.truncate(before)
+                raise
 
     def _save_policy(self, name: str, policy: PolicyVersion, evaluation: Evaluation | None) -> None:
         training = self._run.training

@@ -28,6 +28,9 @@ SERVER_OPTIONS = (
     # Workers ping every 10 s to notice a cut link.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
+    # And the learner pings them: a stream whose worker is gone without a word ends within 30 s.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
 )
 START_DEADLINE_SECONDS = 30.0
 STATUS_DEADLINE_SECONDS = 5.0

@@ -14,7 +14,8 @@ from distrib_l2r.spaces import decode_spaces, encode_spaces
 from distrib_l2r.trajectory import decode_chunk
 from distrib_l2r.v1 import join_pb2, status_pb2
 from distrib_l2r.v1 import learner_service_pb2 as pb
-from learner_service.run import Run
+from learner_service.credit import Credit, InFlightLimit
+from learner_service.run import Run, TooManySessionsError
 from learner_service.session import Session, Stream
 from learner_service.status import Rates, run_status
 
@@ -24,6 +25,8 @@ AnyContext: TypeAlias = "grpc.aio.ServicerContext[object, object]"
 MAX_SESSION_ID_LENGTH = 64
 HEADER_DEADLINE_SECONDS = 30.0
 """From the opening of a stream to its header."""
+HALF_CLOSE_SECONDS = 1.0
+"""From an acknowledgement that says drain to the worker's half-close."""
 
 
 class LearnerServicer:
@@ -53,7 +56,12 @@ class LearnerServicer:
         run = self._run
         if spaces is not None and run.training is None:
             # Seconds of building networks: beside the event loop, so that other calls are answered meanwhile.
-            await asyncio.to_thread(run.begin, spaces)
+            try:
+                await asyncio.to_thread(run.begin, spaces)
+            except OSError as error:
+                await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"the run cannot begin: {error.strerror}")
+            except ValueError as error:
+                await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"the run cannot begin: {error}")
         training = run.training
         if spaces is not None and training is not None:
             mismatch = training.spaces.mismatch(spaces)
@@ -62,7 +70,10 @@ class LearnerServicer:
                     grpc.StatusCode.FAILED_PRECONDITION,
                     f"{mismatch}: update the worker's environment or wrapper, or start another run",
                 )
-        session = run.join(request.session_id, request.worker_name, request.role)
+        try:
+            session = run.join(request.session_id, request.worker_name, request.role)
+        except TooManySessionsError as error:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         session.heard_at = time.monotonic()
         return pb.JoinRunResponse(
             run_id=run.run_id,
@@ -101,6 +112,8 @@ class LearnerServicer:
             session.stream.acknowledgement_due.set()
         session.stream = stream
         self._streams.add(stream)
+        in_flight = self._in_flight()
+        in_flight.open(evaluates=session.evaluates)
         reader = asyncio.create_task(self._read(requests, session, stream), name=f"read-{session.worker_name}")
         reader.add_done_callback(lambda _: stream.acknowledgement_due.set())
         try:
@@ -108,6 +121,7 @@ class LearnerServicer:
         finally:
             reader.cancel()
             self._streams.discard(stream)
+            in_flight.close(evaluates=session.evaluates)
             if session.stream is stream:
                 session.stream = None
                 self.notify()  # one collector less: the others' share of credit grows
@@ -132,6 +146,11 @@ class LearnerServicer:
     def open_streams(self) -> int:
         """How many workers are connected."""
         return len(self._streams)
+
+    def _in_flight(self) -> InFlightLimit:
+        training = self._run.training
+        assert training is not None, "streams open only once training began"
+        return training.in_flight
 
     async def _open(self, requests: AsyncIterator[pb.PushTrajectoriesRequest], context: Context) -> Session:
         try:
@@ -169,7 +188,7 @@ class LearnerServicer:
             OverflowError: a chunk goes beyond the credit.
         """
         async for request in requests:
-            if stream.replaced or self._draining:
+            if stream.replaced:
                 return
             session.heard_at = time.monotonic()
             if not request.HasField("chunk"):
@@ -206,6 +225,12 @@ class LearnerServicer:
                 await _end(reader, context)
                 return
             if self._draining:
+                # Told so, the worker half-closes; what it had sent until then is committed and acknowledged.
+                await asyncio.wait((reader,), timeout=HALF_CLOSE_SECONDS)
+                await context.write(self._acknowledgement(session, stream))
+                if reader.done():
+                    await _end(reader, context)
+                    return
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "the learner is stopping; join its successor")
             await stream.acknowledgement_due.wait()
             stream.acknowledgement_due.clear()
@@ -213,12 +238,16 @@ class LearnerServicer:
     def _acknowledgement(self, session: Session, stream: Stream) -> pb.PushTrajectoriesResponse:
         training = self._run.training
         assert training is not None, "streams open only once training began"
-        credit = 0 if self._draining else self._run.credit(session)
-        stream.granted_sequence = max(stream.granted_sequence, session.committed_sequence + credit)
+        credit = training.in_flight.credit(evaluates=session.evaluates)
+        if self._draining:
+            credit = Credit(0, "the learner is stopping")
+        session.grant(credit.chunks)
+        stream.granted_sequence = max(stream.granted_sequence, session.committed_sequence + credit.chunks)
         return pb.PushTrajectoriesResponse(
             committed_sequence=session.committed_sequence,
             newest_policy_version=training.store.newest_version,
-            credit=credit,
+            credit=credit.chunks,
+            flow_detail=credit.detail,
             flow_state=status_pb2.FlowState.ValueType(training.limiter.flow().state),
             drain=self._draining,
         )

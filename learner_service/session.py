@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from distrib_l2r.trajectory import Ending, TrajectoryChunk
 from distrib_l2r.v1 import join_pb2, status_pb2
+from learner_service.replay.record import ChunkRecord
 
 
 @dataclass(eq=False)
@@ -34,6 +35,14 @@ class Session:
     policy_version: int = 0
     heard_at: float = field(default_factory=time.monotonic)
     stream: Stream | None = None
+    credit: int = 0
+    waiting_since: float | None = None
+    """Since when its credit is 0, monotonic; None while it has some."""
+
+    @property
+    def number(self) -> int:
+        """Counts the run's sessions from 1; unlike an id it fits into a word."""
+        return self.assignment.index + 1
 
     @property
     def evaluates(self) -> bool:
@@ -49,6 +58,22 @@ class Session:
             self.episodes += 1
             self.aborted_episodes += chunk.ending is Ending.ABORTED
 
+    def count_recovered(self, record: ChunkRecord) -> None:
+        """Takes in a chunk that replay holds and whose commit this session had not noted when its learner died."""
+        if record.sequence > self.committed_sequence:
+            self.committed_sequence = record.sequence
+            self.transitions += record.length
+            self.episodes += record.ending != Ending.CONTINUES
+            self.aborted_episodes += record.ending == Ending.ABORTED
+
+    def grant(self, credit: int) -> None:
+        """Notes the credit of an acknowledgement."""
+        self.credit = credit
+        if credit:
+            self.waiting_since = None
+        elif self.waiting_since is None:
+            self.waiting_since = time.monotonic()
+
     def status(self) -> status_pb2.WorkerStatus:
         """For `GetRunStatus`."""
         return status_pb2.WorkerStatus(
@@ -62,4 +87,8 @@ class Session:
             episodes=self.episodes,
             aborted_episodes=self.aborted_episodes,
             policy_version=self.policy_version,
+            credit=self.credit if self.stream is not None else 0,
+            waiting_seconds=time.monotonic() - self.waiting_since
+            if self.stream is not None and self.waiting_since is not None
+            else 0.0,
         )

@@ -50,7 +50,12 @@ def run_status(run: Run, rates: Rates) -> status_pb2.RunStatus:
         flow_detail="no worker has brought its spaces yet: start one",
         laps_clean=run.evaluations.laps_clean,
         laps_total=run.evaluations.laps_total,
+        aborted_episodes=run.aborted_episodes,
+        learner_starts=run.storage.counters["starts"] if run.storage is not None else 1,
     )
+    written_at = run.storage.writer.written_at if run.storage is not None else None
+    if written_at is not None:
+        status.checkpoint_age_seconds = time.monotonic() - written_at
     status.started_at.FromNanoseconds(round(run.started_at * 1e9))
     for name in ("best_lap", "newest_lap", "first_lap"):
         record = getattr(run.evaluations, name)
@@ -77,6 +82,9 @@ def run_status(run: Run, rates: Rates) -> status_pb2.RunStatus:
         status.trainer_metrics.extend(
             trajectory_pb2.Metric(name=name, value=value) for name, value in training.trainer.metrics.items()
         )
+        if written_at is not None:
+            pause = training.trainer.checkpoint_pause_seconds
+            status.trainer_metrics.append(trajectory_pb2.Metric(name="checkpoint_pause_seconds", value=pause))
         if training.trainer.failure is not None:
             status.failure = f"{type(training.trainer.failure).__name__}: {training.trainer.failure}"
     return status

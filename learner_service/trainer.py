@@ -21,6 +21,8 @@ CALIBRATION_HORIZON_STEPS = 400
 """Rewards summed after each."""
 METRICS_PERIOD_SECONDS = 1.0
 """Time between two readings of the policy's figures, each of which waits for the device."""
+CHECKPOINT_RETRY_SECONDS = 1.0
+"""Wait for a disk that still writes the checkpoint before."""
 STOP_CHECK_SECONDS = 0.2
 """Longest wait for data before the trainer looks whether it should stop."""
 
@@ -36,6 +38,7 @@ class Trainer:
         store: PolicyStore,
         *,
         publish_period_seconds: float,
+        checkpoint_period_seconds: float = float("inf"),
     ) -> None:
         self._policy = policy
         self._sampler = sampler
@@ -44,15 +47,22 @@ class Trainer:
         self._publish_period_seconds = publish_period_seconds
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="trainer", daemon=True)
+        self._checkpoint_period_seconds = checkpoint_period_seconds
         self._published_updates = 0
-        self._published_at = self._metrics_at = time.monotonic()
+        self._checkpoint_updates = 0
+        self._published_at = self._metrics_at = self._checkpoint_at = time.monotonic()
         self.updates = 0
         self.metrics: Mapping[str, float] = {}
         self.failure: BaseException | None = None
         self.on_failure: Callable[[], None] = lambda: None
+        self.checkpoint: Callable[[], bool] = lambda: True
+        """Hands a checkpoint over; False where the one before is still being written."""
+        self.checkpoint_pause_seconds = 0.0
+        """For which training stood still for the newest checkpoint."""
 
     def start(self) -> None:
-        """Starts the thread."""
+        """Starts the thread; `updates` may have been set to go on from."""
+        self._published_updates = self._checkpoint_updates = self.updates
         self._thread.start()
 
     def stop(self, timeout_seconds: float) -> None:
@@ -85,7 +95,7 @@ class Trainer:
                 self.updates += 1
                 self._limiter.updated()
             # Also while starved: the last updates before the wait should not wait with it.
-            if self.updates > self._published_updates:
+            if self.updates > min(self._published_updates, self._checkpoint_updates):
                 self._report()
 
     def _report(self) -> None:
@@ -94,10 +104,20 @@ class Trainer:
         if now - self._metrics_at >= METRICS_PERIOD_SECONDS:
             self.metrics = self._policy.metrics()
             self._metrics_at = now
-        if now - self._published_at >= self._publish_period_seconds:
+        if now - self._published_at >= self._publish_period_seconds and self.updates > self._published_updates:
             self._store.publish(actor_weights(self._policy.actor), training_step=self.updates)
             self._published_updates = self.updates
             self._published_at = now
+        if now - self._checkpoint_at >= self._checkpoint_period_seconds and self.updates > self._checkpoint_updates:
+            self._keep(now)
+
+    def _keep(self, now: float) -> None:
+        """Takes a checkpoint, or tries again a second later where the disk is not done with the last."""
+        if self.checkpoint():
+            self._checkpoint_updates, self._checkpoint_at = self.updates, now
+            self.checkpoint_pause_seconds = time.monotonic() - now
+        else:
+            self._checkpoint_at = now - self._checkpoint_period_seconds + CHECKPOINT_RETRY_SECONDS
 
     def _calibrate(self) -> None:
         observation, discounted_return = self._sampler.discounted_returns(CALIBRATION_ROWS, CALIBRATION_HORIZON_STEPS)

@@ -171,7 +171,7 @@ class ReplayFiles:
 
 
 def index_slots(capacity: int) -> int:
-    """Records that a ring of so many rows keeps: the shortest chunk takes 2 rows, and one slot more is being written."""
+    """Records that a ring of so many rows keeps: the shortest chunk takes 2 rows, and one more is being written."""
     return capacity // 2 + 1
 
 

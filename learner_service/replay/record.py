@@ -83,6 +83,6 @@ def checksum(rows: "npt.NDArray[np.generic]", first_row: int, count: int) -> int
     """Of `count` consecutive rows of a column from `first_row` on, going on at row 0 past the end."""
     digest = xxhash.xxh3_64()
     before_end = min(count, len(rows) - first_row)
-    digest.update(np.ascontiguousarray(rows[first_row : first_row + before_end]))
-    digest.update(np.ascontiguousarray(rows[: count - before_end]))
+    digest.update(np.ascontiguousarray(rows[first_row : first_row + before_end]).data)
+    digest.update(np.ascontiguousarray(rows[: count - before_end]).data)
     return digest.intdigest()

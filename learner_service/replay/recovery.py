@@ -73,7 +73,9 @@ def _damaged_files(files: ReplayFiles, record: ChunkRecord, checksums: tuple[int
 
 def _tell(files: ReplayFiles, found: Recovered, total: int) -> None:
     for name, chunks in found.damaged_chunks.items():
-        _logger.error("%s is damaged: %d chunks do not hold what was written, and are dropped", files.path / name, chunks)
+        _logger.error(
+            "%s is damaged: %d chunks do not hold what was written, and are dropped", files.path / name, chunks
+        )
     if found.lost_records:
         _logger.error(
             "%s is damaged: the records of %d chunks are unreadable, and these chunks are dropped",

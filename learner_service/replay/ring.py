@@ -169,7 +169,7 @@ class ReplayRing:
         for column, values in zip(self._layout, self._values(chunk), strict=True):
             _put(self._columns[column.name], row, values)
             if self._files is not None:
-                checksums.append(xxhash.xxh3_64_intdigest(np.ascontiguousarray(values)))
+                checksums.append(xxhash.xxh3_64_intdigest(np.ascontiguousarray(values).data))
         if self._files is not None:
             self._files.commit(record, checksums)
         self._count(record)

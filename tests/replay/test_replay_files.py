@@ -1,7 +1,6 @@
 """Replay in files: killed at any instruction, damaged in any file, on a full disk."""
 
 import logging
-import random
 import signal
 import subprocess
 import sys
@@ -37,13 +36,13 @@ def fill(ring: ReplayRing, chunks: int) -> None:
 
 
 def test_a_ring_killed_at_any_instruction_holds_every_committed_chunk_whole(path: Path) -> None:
-    generator = random.Random(5)
+    generator = np.random.default_rng(5)
     for _ in range(KILLS):
         with subprocess.Popen(
             [sys.executable, "-m", "tests.replay.killed_writer", str(path)], stdout=subprocess.PIPE, text=True
         ) as process:
             assert process.stdout is not None
-            for _ in range(generator.randint(1, 400)):
+            for _ in range(generator.integers(1, 400)):
                 told = process.stdout.readline()
             process.send_signal(signal.SIGKILL)
             told = (told + process.stdout.read()).rpartition("\n")[0].rpartition("\n")[2]
@@ -126,7 +125,7 @@ def test_damaged_facts_are_refused_with_a_remedy(path: Path) -> None:
 
 def test_another_capacity_is_refused_with_a_remedy(path: Path) -> None:
     make(path)
-    with pytest.raises(ValueError, match="replay_capacity is 65; the replay in .* has 64 rows: give"):
+    with pytest.raises(ValueError, match=r"replay_capacity is 65; the replay in .* has 64 rows: give"):
         reopen(path, 65)
 
 

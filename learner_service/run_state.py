@@ -1,0 +1,110 @@
+"""The state of a run as a checkpoint keeps it, and a run taken up from one."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from distrib_l2r.policy import PolicyVersion
+from learner_service.checkpoint.directory import Checkpoint
+
+if TYPE_CHECKING:
+    from learner_service.run import Run
+
+
+def run_state(run: "Run") -> dict[str, Any]:
+    """Everything that training needs to go on as if never stopped, at one instant.
+
+    Called where no update runs: on the trainer's thread, or after its end. Replay and the sessions' sequences are kept
+    elsewhere, with each chunk; what a checkpoint says of them tells a reader where it belongs.
+    """
+    training = run.training
+    assert training is not None, "there is nothing to keep before training begins"
+    best = run.best_policy
+    return {
+        "policy": training.policy.state_dict(),
+        "sampler": training.sampler.state_dict(),
+        "samples_per_insert": training.limiter.state_dict(),
+        "updates": training.trainer.updates,
+        "policy_version": training.store.newest_version,
+        "replay": {"written": training.ring.written, "inserted": training.ring.inserted},
+        "committed_sequences": {
+            session.session_id: session.committed_sequence for session in list(run.sessions.values())
+        },
+        "evaluations": run.evaluations.state_dict(),
+        "best_policy": None
+        if best is None
+        else {
+            "version": best[0].version,
+            "training_step": best[0].training_step,
+            "graph_fingerprint": best[0].graph_fingerprint,
+            "weights": dict(best[0].weights),
+        },
+        "training_seconds": run.training_seconds,
+        "staleness": dict(run.staleness),
+    }
+
+
+def about_run(run: "Run") -> dict[str, Any]:
+    """Facts for whoever looks into a checkpoint."""
+    training = run.training
+    assert training is not None, "there is nothing to keep before training begins"
+    return {
+        "run_id": run.run_id,
+        "updates": training.trainer.updates,
+        "policy_version": training.store.newest_version,
+        "transitions": training.ring.inserted,
+        "settings": {name: list(value) if isinstance(value, tuple) else value for name, value in _settings(run)},
+    }
+
+
+def take_up(run: "Run", checkpoint: Checkpoint) -> None:
+    """Goes on from a checkpoint; training must have been built and not begun.
+
+    Raises:
+        ValueError: the checkpoint is of other settings or another algorithm.
+    """
+    training = run.training
+    assert training is not None, "whoever calls has built it"
+    state: Mapping[str, Any] = checkpoint.state
+    try:
+        training.policy.load_state_dict(state["policy"])
+    except (RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"checkpoint {checkpoint.path} does not fit this learner ({_differences(run, checkpoint)}): give the "
+            f"settings that it was made with, or another --run-dir"
+        ) from error
+    training.sampler.load_state_dict(state["sampler"])
+    training.limiter.load_state_dict(_balance(state["samples_per_insert"], training.ring.inserted))
+    training.trainer.updates = state["updates"]
+    run.evaluations.load_state_dict(state["evaluations"])
+    run.training_seconds_before = state["training_seconds"]
+    run.staleness.update(state["staleness"])
+    best = state["best_policy"]
+    if best is not None and run.evaluations.best is not None:
+        run.best_policy = (PolicyVersion(**best), run.evaluations.best)
+
+
+def _balance(kept: Mapping[str, int], inserted: int) -> dict[str, int]:
+    """The counts of samples per insert, where replay holds `inserted` transitions rather than those it held then.
+
+    More of them came after the checkpoint: the trainer owes them its updates. Fewer are there when replay was lost: its
+    updates went with them, in proportion.
+    """
+    updates = kept["updates"]
+    if inserted < kept["inserted"]:
+        updates = updates * inserted // kept["inserted"]
+    return {"inserted": inserted, "updates": updates}
+
+
+def _settings(run: "Run") -> list[tuple[str, Any]]:
+    return list(asdict(run.config.sac).items())
+
+
+def _differences(run: "Run", checkpoint: Checkpoint) -> str:
+    kept, now = checkpoint.about["settings"], about_run(run)["settings"]
+    differing = [
+        f"{name} was {kept.get(name)} and is {now.get(name)}"
+        for name in sorted(kept | now)
+        if kept.get(name) != now.get(name)
+    ]
+    return ", ".join(differing) or "it is of another algorithm or of other spaces"

@@ -1,0 +1,73 @@
+"""What exists once a run's spaces are known."""
+
+from collections.abc import Callable
+
+from learner_service.actor_export import export_actor
+from learner_service.config import LearnerConfig
+from learner_service.credit import InFlightLimit
+from learner_service.policy import Policy
+from learner_service.policy_store import PolicyStore
+from learner_service.replay.ring import ReplayRing
+from learner_service.replay.sampler import Sampler
+from learner_service.replay.samples_per_insert import SamplesPerInsert
+from learner_service.storage import Storage
+from learner_service.trainer import Trainer
+
+
+class Training:
+    """Policy, replay, the balance between them, published versions, and the trainer that uses them all.
+
+    Raises:
+        OSError: replay's files cannot be made.
+        ValueError: those that are there do not fit.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        config: LearnerConfig,
+        *,
+        storage: Storage | None = None,
+        on_flow_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.spaces = policy.spaces
+        self.policy = policy
+        sampling = policy.sampling
+        capacity = config.flow.replay_capacity
+        files = storage.make_replay(policy.spaces, capacity) if storage is not None else None
+        self.ring = ReplayRing(policy.spaces, capacity=capacity, files=files)
+        self.sampler = Sampler(self.ring, sampling, seed=config.seed)
+        self.limiter = SamplesPerInsert(
+            batch_size=sampling.batch_size,
+            minimum=config.flow.samples_per_insert_min,
+            maximum=config.flow.samples_per_insert_max,
+            min_transitions=max(config.flow.min_transitions, sampling.batch_size),
+        )
+        self.limiter.load_state_dict({"inserted": self.ring.inserted, "updates": 0})
+        self.limiter.on_change = on_flow_change
+        self.in_flight = InFlightLimit(
+            self.limiter,
+            policy.spaces,
+            chunk_length=config.flow.chunk_length,
+            max_in_flight_chunks=config.flow.max_in_flight_chunks,
+            replay_capacity=capacity,
+            max_in_flight_bytes=config.flow.max_in_flight_bytes,
+        )
+        graph = export_actor(policy.actor, policy.spaces)
+        self.store = (
+            PolicyStore(graph)
+            if storage is None
+            else PolicyStore(
+                graph,
+                first_version=storage.counters["policy_version"] + 1,
+                before_publish=storage.take_version,
+            )
+        )
+        self.trainer = Trainer(
+            policy,
+            self.sampler,
+            self.limiter,
+            self.store,
+            publish_period_seconds=config.flow.publish_period_seconds,
+            checkpoint_period_seconds=config.storage.checkpoint_period_seconds,
+        )
