@@ -143,9 +143,7 @@ def _check_order(result: Audit, chunk: StoredChunk, driven: _Driven, process: in
             f"{name}: process {process} is session {record['session']} and was {driven.session}: that was forgotten"
         )
     if record["sequence"] != len(driven.sequences) + 1:
-        result.add(
-            f"{name}: process {process}, chunk {record['sequence']} follows chunk {len(driven.sequences)} of its session"
-        )
+        result.add(f"{name}: process {process}, chunk {record['sequence']} comes after chunk {len(driven.sequences)}")
     driven.session = int(record["session"])
     driven.sequences[int(record["sequence"])] = first, length
     driven.chunks.append((first, length))
@@ -172,9 +170,7 @@ def _check_ledger(
         )
         stored = driven[line.process].sequences.get(line.sequence) if line.process in driven else None
         if stored not in (None, (line.first_id, line.length)):
-            result.add(
-                f"{what} replay has other transitions under this number: from id {stored[0]}, {stored[1]} of them"
-            )
+            result.add(f"{what} replay has other transitions under this number: {stored[1]} from id {stored[0]}")
         if missing:
             result.add(f"{what} {missing} of {line.length} transitions are not in replay")
         if missing + found < line.length:

@@ -26,6 +26,9 @@ class ChaosConfig:
     stored twice."""
     directory: Path | None = None
     """Takes logs and files and is kept; a temporary one, kept only after violations, if not given."""
+    recovery_seconds: float = 60.0
+    """From the end of a fault until training goes on and every worker was acknowledged something; later is a violation.
+    A machine that is busy with other things needs more."""
     replay_capacity: int | None = None
     """Rows of replay; nothing may be overwritten, or the audit finds it missing. As many as the faults take time for if
     not given."""

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Final
 
 from tests.chaos.audit import Audit, audit
 from tests.chaos.config import ChaosConfig
@@ -12,6 +13,9 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.ledger import read_ledgers
 from tests.chaos.schedule import Schedule, Strike, possible_kinds
 from tests.chaos.watch import Watch
+
+START_SECONDS: Final = 180.0
+"""Until everything runs for the first time: programs are compiled, files made, caches cold."""
 
 
 @dataclass(kw_only=True)
@@ -32,7 +36,7 @@ class Experiment:
             print(sentence, flush=True)
         self.fleet.start()
         self.watch.begin_recovery()
-        seconds = self.watch.await_recovery("the start")
+        seconds = self.watch.await_recovery("the start", START_SECONDS)
         print(f"seed {self.config.seed}: everything runs after {seconds:.1f} s", flush=True)
         limit = (self.config.minutes_limit or float("inf")) * 60
         settled = True
@@ -48,7 +52,7 @@ class Experiment:
         started = time.monotonic()
         # A process that is still starting cannot end cleanly yet.
         if not settled and any(isinstance(fault, Stop) for fault in strike.faults):
-            self.watch.await_recovery("faults in haste")
+            self.watch.await_recovery("faults in haste", self.config.recovery_seconds)
         faults = list(islice(strike.faults, self.config.faults - self.faults.total()))
         what = " with ".join(map(str, faults))
         for fault in faults:
@@ -63,7 +67,7 @@ class Experiment:
             self.watch.look(what)
         self.watch.begin_recovery()
         struck = time.monotonic()
-        recovery = self.watch.await_recovery(what) if strike.settles else 0.0
+        recovery = self.watch.await_recovery(what, self.config.recovery_seconds) if strike.settles else 0.0
         self.watch.weigh()
         after = f"recovered in {recovery:.1f} s" if strike.settles else "the next in haste"
         print(
@@ -77,7 +81,7 @@ class Experiment:
         """Everything recovers and ends cleanly."""
         self.fleet.lift_faults()
         self.watch.begin_recovery()
-        self.watch.await_recovery("the last fault")
+        self.watch.await_recovery("the last fault", self.config.recovery_seconds)
         for name in self.fleet.worker_names:
             self._stop(name, WORKER_EXIT_SECONDS)
         self._stop(self.fleet.learner.name, LEARNER_EXIT_SECONDS)

@@ -10,7 +10,7 @@ from distrib_l2r.trajectory import TrajectoryChunk
 from learner_service.__main__ import main
 from learner_service.replay.ring import ReplayRing
 
-PERIOD_CHUNKS: Final = 100
+PERIOD_CHUNKS: Final = 20
 
 
 def plant(bug: str) -> None:

@@ -12,8 +12,6 @@ from tests.chaos.fleet import LEARNER, Fleet
 
 CALL_SECONDS: Final = 1.0
 LOOK_SECONDS: Final = 0.15
-RECOVERY_SECONDS: Final = 60.0
-"""From the end of the last fault until training goes on and every worker was acknowledged something."""
 LEARNER_BYTES: Final = 1_200_000_000
 WORKER_BYTES: Final = 500_000_000
 """Most memory of its own that a process may hold."""
@@ -22,6 +20,9 @@ TRAINING: Final = "training"
 
 class Watch:
     """Used by one thread.
+
+    Args:
+        fleet: what to look at.
 
     Attributes:
         violations: what was seen that must not be, a sentence each.
@@ -59,16 +60,16 @@ class Watch:
         self._lowest = {}
         self._waited_for = {TRAINING, *self._fleet.worker_names}
 
-    def await_recovery(self, after: str) -> float:
-        """Waits until everything goes on; returns the seconds that took. Too many are a violation."""
+    def await_recovery(self, after: str, deadline_seconds: float) -> float:
+        """Waits until everything goes on; returns the seconds that took. More than the deadline are a violation."""
         started = time.monotonic()
-        while self._waited_for and time.monotonic() < started + RECOVERY_SECONDS:
+        while self._waited_for and time.monotonic() < started + deadline_seconds:
             self.look(after)
             time.sleep(LOOK_SECONDS)
         for name in sorted(self._waited_for):
             service = self._fleet.services.get(name, self._fleet.learner)
             self.violations.append(
-                f"{name} had not gone on {RECOVERY_SECONDS:.0f} s after {after}; {service.name} said last:\n"
+                f"{name} had not gone on {deadline_seconds:.0f} s after {after}; {service.name} said last:\n"
                 f"{service.log_tail()}"
             )
         self._waited_for = set()
