@@ -53,6 +53,7 @@ class _Driven:
     """Where an unbroken row goes on; one further after the end of an episode."""
     policy_version: int = 0
     session: int | None = None
+    sequence: int = 0
     sequences: dict[int, tuple[int, int]] = field(default_factory=dict)
     """First id and length by the chunk's number in the session."""
 
@@ -142,10 +143,11 @@ def _check_order(result: Audit, chunk: StoredChunk, driven: _Driven, process: in
         result.add(
             f"{name}: process {process} is session {record['session']} and was {driven.session}: that was forgotten"
         )
-    if record["sequence"] != len(driven.sequences) + 1:
-        result.add(f"{name}: process {process}, chunk {record['sequence']} comes after chunk {len(driven.sequences)}")
+    if record["sequence"] != driven.sequence + 1:
+        result.add(f"{name}: process {process}, chunk {record['sequence']} comes after chunk {driven.sequence}")
     driven.session = int(record["session"])
-    driven.sequences[int(record["sequence"])] = first, length
+    driven.sequence = int(record["sequence"])
+    driven.sequences[driven.sequence] = first, length
     driven.chunks.append((first, length))
     driven.next_id = max(driven.next_id, first + length + (record["ending"] != CONTINUES))
     driven.policy_version = max(driven.policy_version, int(record["policy_version"]))
