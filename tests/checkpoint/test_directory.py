@@ -17,6 +17,7 @@ import torch
 
 from learner_service.checkpoint import CheckpointDirectory, CheckpointError
 from learner_service.checkpoint.checkpoint_files import FORMAT
+from tests.bare_client import eventually
 from tests.checkpoint.states import assert_same
 
 STATE = {"weights": torch.arange(1000.0), "moments": (np.ones(3), None), "updates": 2**100}
@@ -251,3 +252,34 @@ def test_killed_at_any_line_it_leaves_the_checkpoint_before_or_the_new_one(tmp_p
     assert set(found["newest"]) == {3, 4}
     assert found["kills"] > 60
     assert found["with_leftovers"] > 5
+
+
+WRITE_LARGE = """
+import sys
+from pathlib import Path
+import torch
+from learner_service.checkpoint import CheckpointDirectory
+
+CheckpointDirectory(Path(sys.argv[1])).write({"value": 2, "weights": torch.zeros(100_000_000)}, {"updates": 2})
+"""
+
+
+def holds_bytes(path: Path) -> bool:
+    try:
+        return any(place.stat().st_size for place in path.iterdir())
+    except FileNotFoundError:
+        return False
+
+
+def test_killed_amid_the_tensors_it_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+    directory = written(tmp_path, 1)
+    with subprocess.Popen([sys.executable, "-c", WRITE_LARGE, tmp_path]) as process:
+        new = tmp_path / "000000000002.new"
+        # 400 MB take longer to write and to sync than this takes to notice the first of them.
+        eventually(lambda: holds_bytes(new), "tensors on disk")
+        process.kill()
+    assert names(tmp_path) == ["000000000001", "000000000002.new"]
+    assert newest_value(directory) == 1
+    written(tmp_path, 3)
+    assert names(tmp_path) == ["000000000001", "000000000002"]
+    assert newest_value(directory) == 3
