@@ -55,6 +55,11 @@ check: $(SETUP)
 		for file in $$(cd $$out && find . -name '*_pb2*'); do diff -u protos/$$file $$out/$$file \
 			|| { echo "generated code is not up to date: run make protos"; exit 1; }; done
 
+## Faults against real processes until replay is audited; options FAULTS=1000 SEED=0 CHAOS_FLAGS=
+.PHONY: chaos
+chaos: $(SETUP)
+	$(BIN)/python -m tests.chaos --faults $(or $(FAULTS),1000) --seed $(or $(SEED),0) $(CHAOS_FLAGS)
+
 ## Benchmarks, one JSON object a line; BENCH=name runs one of tests/benchmarks, with BENCH_FLAGS=
 .PHONY: bench
 bench: $(SETUP)

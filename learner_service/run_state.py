@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from google.protobuf import json_format
 
 from distrib_l2r.policy import PolicyVersion
-from learner_service.checkpoint.directory import Checkpoint
+from learner_service.checkpoint import Checkpoint, copy_state
 
 if TYPE_CHECKING:
     from learner_service.run import Run
@@ -28,7 +28,8 @@ def run_state(run: "Run") -> dict[str, Any]:
     assert training is not None, "there is nothing to keep before training begins"
     best = run.best_policy
     return {
-        "policy": training.policy.state_dict(),
+        # A copy, whatever the algorithm gives: training goes on beside the writing.
+        "policy": copy_state(training.policy.state_dict()),
         "sampler": training.sampler.state_dict(),
         "samples_per_insert": training.limiter.state_dict(),
         "updates": training.trainer.updates,

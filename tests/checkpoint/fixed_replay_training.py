@@ -59,7 +59,7 @@ def _replay() -> ReplayRing:
     ring = ReplayRing(SPACES, capacity=4000)
     random = np.random.default_rng(0)
     for episode in range(20):
-        ring.add("session", _episode(episode, random))
+        ring.add(1, _episode(episode, random))
     return ring
 
 
