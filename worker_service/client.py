@@ -102,7 +102,7 @@ class LearnerClient:
         if not self.connected:
             return f"the learner is away ({self._away_reason}) since {time.monotonic() - self._away_since:.0f} s"
         flow = status_pb2.FlowState.Name(self._flow_state).removeprefix("FLOW_STATE_").lower()
-        return f"the learner is {flow}: {self._flow_detail or 'it withholds no credit'}"
+        return f"the learner is {flow}: {self._flow_detail}" if self._flow_detail else f"the learner is {flow}"
 
     def start(self) -> None:
         """Starts the thread, which asks for the run's environment until the learner answers."""

@@ -1,7 +1,6 @@
 """Outbox and stream against a model of the learner, through cuts, lost acknowledgements, restarts and lost replay."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import grpc
@@ -19,7 +18,7 @@ CREDIT = 3
 
 @dataclass
 class ModelLearner:
-    """Commits as the contract says. `life` counts how often its replay was lost."""
+    """Commits as the contract says; `stored` is its replay, by episode."""
 
     committed: dict[str, int] = field(default_factory=dict)
     stored: list[int] = field(default_factory=list)
@@ -150,7 +149,6 @@ async def play(events: list[object]) -> None:
     worker = Worker(learner)
     await worker.connect()
     gone = 0  # chunks up to this id were acknowledged and then lost together with the learner's replay
-    actions: dict[object, Callable[[], None]] = {"put": worker.put, "acknowledge": lambda: worker.call.acknowledge()}
     for action in events:
         if isinstance(action, tuple):
             worker.call.deliver(action[1])
@@ -161,8 +159,10 @@ async def play(events: list[object]) -> None:
             event("replay lost with chunks acknowledged" if gone else "replay lost before any acknowledgement")
             learner.lose_replay()
             await worker.reconnect()
+        elif action == "put":
+            worker.put()
         else:
-            actions[action]()
+            worker.call.acknowledge()
         await settle()
         assert learner.stored == list(range(gone + 1, gone + 1 + len(learner.stored))), "each once, in order"
     # In the end all that was put is there.
