@@ -23,6 +23,7 @@ class ModelLearner:
     committed: dict[str, int] = field(default_factory=dict)
     stored: list[int] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    credit: int = CREDIT
 
     def lose_replay(self) -> None:
         self.committed.clear()
@@ -78,7 +79,7 @@ class ModelCall:
 
     def acknowledge(self) -> None:
         sequence = self._learner.committed.get(self.session, 0)
-        self._answers.put_nowait(pb.PushTrajectoriesResponse(committed_sequence=sequence, credit=CREDIT))
+        self._answers.put_nowait(pb.PushTrajectoriesResponse(committed_sequence=sequence, credit=self._learner.credit))
 
     def cut(self) -> None:
         self._on_its_way.clear()
@@ -179,12 +180,14 @@ async def play(events: list[object]) -> None:
 
 def test_an_older_stream_that_still_brought_a_chunk_in_is_not_waited_for() -> None:
     async def scene() -> None:
-        worker = Worker(ModelLearner())
+        worker = Worker(ModelLearner(credit=0))
         await worker.connect()
         worker.put()
         worker.put()
+        await settle()
         # The learner commits a chunk that this stream never sent: an older one of the session had brought it.
         worker.learner.commit("session-1", trajectory_pb2.TrajectoryChunk(sequence=1, episode_id=1))
+        worker.learner.credit = CREDIT
         worker.call.acknowledge()
         await settle()
         worker.call.deliver(3)
