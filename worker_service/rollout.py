@@ -177,7 +177,7 @@ class Rollout:
             "not stepping",
             lambda: (
                 f"{len(self._outbox)} chunks ({self._outbox.size_bytes / 1e6:.2f} MB) wait to be acknowledged, "
-                f"and {self._client.state}"
+                f"and {self._client.contact}"
             ),
         )
         # Before a stop there is no more room to come; what was driven must not be lost for that.
@@ -188,7 +188,7 @@ class Rollout:
 
     def _wait(self, condition: Callable[[], bool], doing: str) -> bool:
         """Waits until `condition` holds; False when the worker is to stop."""
-        report = WaitReport(doing, lambda: self._client.state, logging.INFO)
+        report = WaitReport(doing, lambda: str(self._client.contact), logging.INFO)
         while not self._client.wait(condition, STOP_CHECK_SECONDS):
             if self._stopping.is_set():
                 return False
