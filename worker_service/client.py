@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ import grpc
 from distrib_l2r.limits import CHANNEL_OPTIONS, PROTOCOL_VERSION
 from distrib_l2r.policy import PolicyGraph, PolicyVersion, decode_graph, decode_version
 from distrib_l2r.spaces import Spaces, encode_spaces
-from distrib_l2r.v1 import join_pb2, status_pb2
+from distrib_l2r.v1 import join_pb2
 from distrib_l2r.v1 import learner_service_pb2 as pb
 from distrib_l2r.v1 import learner_service_pb2_grpc as pb_grpc
 from worker_service.backoff import Backoff
 from worker_service.config import WorkerConfig
+from worker_service.contact import Away, Connected
 from worker_service.outbox import Outbox
 from worker_service.push_stream import PushStream, SessionLostError
 from worker_service.security import call_metadata, channel_credentials
@@ -90,19 +90,8 @@ class LearnerClient:
         """The newest fetched; replaced, never changed."""
         self.newest_version = 0
         self.failure: BaseException | None = None
-        self.connected = False
-        self._flow_state: status_pb2.FlowState.ValueType = status_pb2.FLOW_STATE_HEALTHY
-        self._flow_detail = ""
-        self._away_reason = "not reached yet"
-        self._away_since = time.monotonic()
-
-    @property
-    def state(self) -> str:
-        """What a wait for the learner is a wait for, as a clause."""
-        if not self.connected:
-            return f"the learner is away ({self._away_reason}) since {time.monotonic() - self._away_since:.0f} s"
-        flow = status_pb2.FlowState.Name(self._flow_state).removeprefix("FLOW_STATE_").lower()
-        return f"the learner is {flow}: {self._flow_detail or 'it withholds no credit'}"
+        self.contact: Away | Connected = Away(reason="not reached yet")
+        """How things stand; replaced, never changed."""
 
     def start(self) -> None:
         """Starts the thread, which asks for the run's environment until the learner answers."""
@@ -193,15 +182,12 @@ class LearnerClient:
                             f"learner {self._config.learner}: {error.code().name}: {error.details()}"
                         ) from error
                     reason = f"{error.code().name}: {error.details()}"
-                if self.connected:
-                    self._away_since = time.monotonic()
-                self._tell(connected=False, _away_reason=reason)
+                self._tell(contact=self.contact.away(reason))
                 seconds = backoff.next_seconds()
                 _logger.warning(
-                    "learner %s is away (%s) since %.0f s; %d chunks kept; trying again in %.1f s",
+                    "learner %s: %s; %d chunks kept; trying again in %.1f s",
                     self._config.learner,
-                    reason,
-                    time.monotonic() - self._away_since,
+                    self.contact,
                     len(self._outbox),
                     seconds,
                 )
@@ -298,7 +284,5 @@ class LearnerClient:
             self._fetch_due.set()
         self._tell(
             newest_version=answer.newest_policy_version,
-            _flow_state=answer.flow_state,
-            _flow_detail=answer.flow_detail,
-            connected=True,
+            contact=Connected(flow_state=answer.flow_state, flow_detail=answer.flow_detail),
         )

@@ -17,7 +17,7 @@ from worker_service.episode import EpisodeRecord
 from worker_service.exploration import HeldNoise
 from worker_service.outbox import Outbox
 from worker_service.restarts import Restarts
-from worker_service.simulator import Simulator, SimulatorFailedError
+from worker_service.simulator import Simulator, SimulatorFailedError, all_finite
 from worker_service.waiting import WaitReport
 
 MIN_STEPS_BEFORE_SWITCH: Final = 2
@@ -155,12 +155,10 @@ class Rollout:
         """
         box = self._simulator.spaces.action
         chosen = self._actor.act(columns, noise.next() if noise is not None else None)
-        action = chosen.astype(box.dtype, copy=False)
-        # False for NaN as well. Rounding alone can lead past a bound, and the learner would refuse the chunk.
-        if not ((action >= box.low) & (action <= box.high)).all():
-            action = np.clip(action, box.low, box.high)
-            if not np.isfinite(action).all():
-                raise SimulatorFailedError(f"policy version {self._actor.policy_version} chose the action {chosen}")
+        # Rounding alone can lead past a bound, and the learner would refuse the chunk.
+        action: Array = np.minimum(np.maximum(chosen.astype(box.dtype, copy=False), box.low), box.high)
+        if not all_finite(action):
+            raise SimulatorFailedError(f"policy version {self._actor.policy_version} chose the action {chosen}")
         return action
 
     def _hand_over(self, ending: Ending, *, abort_reason: str = "") -> None:
@@ -179,7 +177,7 @@ class Rollout:
             "not stepping",
             lambda: (
                 f"{len(self._outbox)} chunks ({self._outbox.size_bytes / 1e6:.2f} MB) wait to be acknowledged, "
-                f"and {self._client.state}"
+                f"and {self._client.contact}"
             ),
         )
         # Before a stop there is no more room to come; what was driven must not be lost for that.
@@ -190,7 +188,7 @@ class Rollout:
 
     def _wait(self, condition: Callable[[], bool], doing: str) -> bool:
         """Waits until `condition` holds; False when the worker is to stop."""
-        report = WaitReport(doing, lambda: self._client.state, logging.INFO)
+        report = WaitReport(doing, lambda: str(self._client.contact), logging.INFO)
         while not self._client.wait(condition, STOP_CHECK_SECONDS):
             if self._stopping.is_set():
                 return False

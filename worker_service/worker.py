@@ -216,7 +216,7 @@ class AsyncWorker:
         """
         report = WaitReport(
             "waiting to begin anew",
-            lambda: f"{len(self._outbox)} chunks must be acknowledged before, and {self._client.state}",
+            lambda: f"{len(self._outbox)} chunks must be acknowledged before, and {self._client.contact}",
         )
         while not self._outbox.wait_empty(STOP_CHECK_SECONDS) and not self._stopping.is_set():
             self._client.check()

@@ -1,8 +1,12 @@
-"""Simulators that hang, fail, or return what cannot be used; registered by importing this module."""
+"""Simulators that hang, fail, or return what cannot be used; registered by importing this module.
+
+It imports nothing of the learner's, so that a worker makes them in no time.
+"""
 
 import ctypes
 import math
 import sys
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,8 +14,9 @@ import gymnasium
 import numpy as np
 
 from distrib_l2r.tensor import Array
-from tests.fakes import OBSERVATION_SIZE, CountingEnvironment
 
+OBSERVATION_SIZE = 3
+EPISODE_STEPS = 10
 StepAnswer = tuple[Array, float, bool, bool, dict[str, Any]]
 
 
@@ -23,7 +28,32 @@ def hang() -> None:
     library.pthread_mutex_lock(mutex)
 
 
-class HangsEnvironment(CountingEnvironment):
+class SoundEnvironment(gymnasium.Env[Array, Array]):
+    """In the spaces of `tests.fakes`. Reward: the step reached, from 1 to 10, where time cuts the episode."""
+
+    observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (OBSERVATION_SIZE,), np.float32)
+    action_space = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
+
+    def __init__(self, step_seconds: float = 0.0) -> None:
+        self._step_seconds = step_seconds
+        self._step = 0
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+        super().reset(seed=seed)
+        self._step = 0
+        return self._observation(), {}
+
+    def step(self, action: Array) -> StepAnswer:
+        assert self.action_space.contains(action), action
+        time.sleep(self._step_seconds)
+        self._step += 1
+        return self._observation(), float(self._step), False, self._step == EPISODE_STEPS, {}
+
+    def _observation(self) -> Array:
+        return np.full(OBSERVATION_SIZE, self._step, np.float32)
+
+
+class HangsEnvironment(SoundEnvironment):
     """Hangs in `where`, step, reset or make, once there is a file `marker`, which it removes: it hangs once."""
 
     def __init__(self, marker: str, where: str = "step", step_seconds: float = 0.0) -> None:
@@ -45,7 +75,7 @@ class HangsEnvironment(CountingEnvironment):
             hang()
 
 
-class FaultyEnvironment(CountingEnvironment):
+class FaultyEnvironment(SoundEnvironment):
     """Sound for 7 steps of each episode; `fault` says what the 8th, or every second reset, does."""
 
     resets: ClassVar[int] = 0

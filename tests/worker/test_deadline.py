@@ -25,15 +25,15 @@ class Watched:
 def test_calls_in_time_return_and_raise_as_ever() -> None:
     watched = Watched()
     assert watched.watch.call("adding", 10, lambda a, b: a + b, 1, b=2) == 3
-    with pytest.raises(KeyError):
-        watched.watch.call("looking", 10, {}.__getitem__, "nothing")
+    with pytest.raises(ValueError, match="invalid literal"):
+        watched.watch.call("looking", 10, int, "nothing")
     watched.watch.close()
     assert not watched.sentences
 
 
 def test_a_call_that_returns_too_late_has_no_result() -> None:
     watched = Watched()
-    with pytest.raises(CallExpiredError, match="step returned after its deadline of 0.05 s"):
+    with pytest.raises(CallExpiredError, match=r"step returned after its deadline of 0\.05 s"):
         watched.watch.call("step", 0.05, watched.taken_over.wait, 10)
     assert watched.sentences == ["step did not return within 0.05 s"]
 
@@ -69,7 +69,11 @@ def test_hastening_shortens_the_call_under_way_and_all_later_ones() -> None:
         started.set()
         watched.taken_over.wait(20)
 
-    hastener = threading.Thread(target=lambda: (started.wait(10), watched.watch.hasten(0.05)), name="hastener")
+    def hasten() -> None:
+        started.wait(10)
+        watched.watch.hasten(0.05)
+
+    hastener = threading.Thread(target=hasten, name="hastener")
     hastener.start()
     with pytest.raises(CallExpiredError):
         watched.watch.call("step", 3600, last)

@@ -1,7 +1,6 @@
 """Outbox and stream against a model of the learner, through cuts, lost acknowledgements, restarts and lost replay."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import grpc
@@ -19,11 +18,12 @@ CREDIT = 3
 
 @dataclass
 class ModelLearner:
-    """Commits as the contract says. `life` counts how often its replay was lost."""
+    """Commits as the contract says; `stored` is its replay, by episode."""
 
     committed: dict[str, int] = field(default_factory=dict)
     stored: list[int] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    credit: int = CREDIT
 
     def lose_replay(self) -> None:
         self.committed.clear()
@@ -79,7 +79,7 @@ class ModelCall:
 
     def acknowledge(self) -> None:
         sequence = self._learner.committed.get(self.session, 0)
-        self._answers.put_nowait(pb.PushTrajectoriesResponse(committed_sequence=sequence, credit=CREDIT))
+        self._answers.put_nowait(pb.PushTrajectoriesResponse(committed_sequence=sequence, credit=self._learner.credit))
 
     def cut(self) -> None:
         self._on_its_way.clear()
@@ -150,7 +150,6 @@ async def play(events: list[object]) -> None:
     worker = Worker(learner)
     await worker.connect()
     gone = 0  # chunks up to this id were acknowledged and then lost together with the learner's replay
-    actions: dict[object, Callable[[], None]] = {"put": worker.put, "acknowledge": lambda: worker.call.acknowledge()}
     for action in events:
         if isinstance(action, tuple):
             worker.call.deliver(action[1])
@@ -161,8 +160,10 @@ async def play(events: list[object]) -> None:
             event("replay lost with chunks acknowledged" if gone else "replay lost before any acknowledgement")
             learner.lose_replay()
             await worker.reconnect()
+        elif action == "put":
+            worker.put()
         else:
-            actions[action]()
+            worker.call.acknowledge()
         await settle()
         assert learner.stored == list(range(gone + 1, gone + 1 + len(learner.stored))), "each once, in order"
     # In the end all that was put is there.
@@ -179,12 +180,14 @@ async def play(events: list[object]) -> None:
 
 def test_an_older_stream_that_still_brought_a_chunk_in_is_not_waited_for() -> None:
     async def scene() -> None:
-        worker = Worker(ModelLearner())
+        worker = Worker(ModelLearner(credit=0))
         await worker.connect()
         worker.put()
         worker.put()
+        await settle()
         # The learner commits a chunk that this stream never sent: an older one of the session had brought it.
         worker.learner.commit("session-1", trajectory_pb2.TrajectoryChunk(sequence=1, episode_id=1))
+        worker.learner.credit = CREDIT
         worker.call.acknowledge()
         await settle()
         worker.call.deliver(3)

@@ -1,6 +1,8 @@
 """A worker against a real learner on port 0: what it drove is what the learner holds."""
 
 import dataclasses
+import logging
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +18,7 @@ from learner_service.config import EnvironmentConfig, ExplorationConfig, FlowCon
 from tests.bare_client import eventually
 from tests.fakes import CountingPolicy
 from tests.worker.rows import ring_rewards
-from worker_service import AsyncWorker, WorkerConfig
+from worker_service import AsyncWorker, WorkerConfig, waiting
 from worker_service.client import LearnerRefusedError
 from worker_service.environment import Environment
 
@@ -158,6 +160,36 @@ def test_a_policy_whose_actions_are_no_numbers_ends_neither_worker_nor_learner()
         assert not node.status().failure
 
 
+def test_a_worker_with_a_full_buffer_says_why_it_waits_and_keeps_its_newest_steps_when_it_stops(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, "worker_service")
+    monkeypatch.setattr(waiting, "REPORT_SECONDS", 0.1)
+    gate = threading.Event()
+    config = dataclasses.replace(CONFIG, flow=dataclasses.replace(CONFIG.flow, samples_per_insert_min=4.0))
+    with AsyncLearningNode(CountingPolicy(gate=gate), config) as node:
+        with working(node.address, buffer_chunks=2):
+            eventually(lambda: "not stepping for" in caplog.text, "credit is withheld")
+        gate.set()
+    assert "2 chunks (0.00 MB) wait to be acknowledged, and the learner is throttled" in caplog.text
+    # Beside the two, the one that waited for room and, unless it ended an episode, one with the step under way.
+    assert re.search("leaving with [34] chunks that were never acknowledged", caplog.text)
+    assert "the buffer takes at most 0.00 MB: 2 chunks of 4 steps, 0.1 kB each" in caplog.text
+
+
+def test_a_worker_says_when_it_steps_again_and_how_long_it_waited(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, "worker_service")
+    monkeypatch.setattr(waiting, "REPORT_SECONDS", 0.1)
+    gate = threading.Event()
+    config = dataclasses.replace(CONFIG, flow=dataclasses.replace(CONFIG.flow, samples_per_insert_min=4.0))
+    with AsyncLearningNode(CountingPolicy(gate=gate), config) as node, working(node.address, buffer_chunks=2):
+        eventually(lambda: "not stepping for" in caplog.text, "credit is withheld")
+        gate.set()
+        eventually(lambda: "stepping again after" in caplog.text, "credit is back")
+
+
 def test_a_worker_whose_space_is_wrong_ends_with_the_sentence_that_names_both() -> None:
     def widen(environment: Environment) -> Environment:
         box = gymnasium.spaces.Box(-np.inf, np.inf, (5,), np.float32)
@@ -169,18 +201,22 @@ def test_a_worker_whose_space_is_wrong_ends_with_the_sentence_that_names_both() 
             worker.work()
 
 
-def test_a_worker_that_loses_its_learner_waits_and_carries_on_with_its_successor() -> None:
+def test_a_worker_that_loses_its_learner_waits_and_carries_on_with_its_successor(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     first = learner()
     address = first.start()
     port = int(address.rpartition(":")[2])
     with working(address):
         eventually(lambda: first.status().transitions >= 50, "the first learner gets data")
+        eventually(lambda: first.status().workers[0].policy_version >= 3, "versions count on")
         first.stop()
         with learner(transport=TransportConfig(port=port)) as second:
             eventually(lambda: second.status().transitions >= 50, "the successor gets data")
             rewards = ring_rewards(second)
             steps = np.diff(rewards)
             assert set(steps.tolist()) <= {1.0, -9.0}, "what was kept arrives in order, without gap or repetition"
+    assert "the learner that answers now began run 'run' anew" in caplog.text, "why a lower version is taken up"
 
 
 def test_a_worker_without_a_learner_stops_when_told() -> None:
