@@ -3,9 +3,9 @@
     python -m tests.benchmarks.recovery
 
 A learner's replay is filled to a million transitions of 45 floats by real clients; it trains until a checkpoint is
-there, is killed, and started again on the same run directory, `repeats` times. Seconds count from the start of the new
-process: imports are part of them. Prints a JSON line a restart and one with medians, kept in results/recovery.json; the
-exit status is 1 where a restart lost an acknowledged transition.
+there, is killed a while later, and started again on the same run directory, several times. Seconds count from the start
+of the new process: imports are part of them. Prints a JSON line a restart and one with medians, kept in
+results/recovery.json; the exit status is 1 where a restart lost an acknowledged transition.
 """
 
 import json
@@ -13,6 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -43,9 +44,8 @@ class Flags:
     transitions: int = 1_000_000
     streams: int = 8
     """Clients that fill replay."""
-    repeats: int = 3
-    train_seconds: float = 10.0
-    """Trained for before each kill, a checkpoint's time not counted."""
+    train_seconds: tuple[float, ...] = (5.0, 15.0, 25.0)
+    """One kill each, so long after a checkpoint; the learner's checkpoints are 30 s apart."""
     output: Path = RESULTS / "recovery.json"
     """Takes the rows."""
 
@@ -76,11 +76,11 @@ def fill(machine: Fleet, flags: Flags) -> int:
 
 
 def restart(
-    machine: Fleet, flags: Flags, run_dir: Path, client: BareClient, number: int
+    machine: Fleet, flags: Flags, run_dir: Path, client: BareClient, train_seconds: float
 ) -> tuple[BareClient, dict[str, Any]]:
     """Kills the learner and starts it again; a client of the new one, and the row of it."""
     eventually(lambda: client.status().HasField("checkpoint_age_seconds"), "a checkpoint is there", CHECKPOINT_SECONDS)
-    time.sleep(flags.train_seconds)
+    time.sleep(train_seconds)
     before = client.status()
     learner = machine.learner_process
     assert learner is not None, "just started"
@@ -99,7 +99,7 @@ def restart(
     )
     serving = time.monotonic() - started
     after = client.status()
-    push_one(machine.address, f"after-restart-{number}")
+    push_one(machine.address, f"after-restart-{uuid.uuid4().hex}")
     accepted = time.monotonic() - started
     eventually(lambda: client.status().updates > after.updates, "a new update", UPDATE_SECONDS)
     updated = time.monotonic() - started
@@ -151,8 +151,8 @@ def main(flags: Flags) -> int:
             client = start(machine, flags, run_dir)
             acknowledged = fill(machine, flags)
             assert client.status().transitions == acknowledged, "everything acknowledged is counted"
-            for number in range(flags.repeats):
-                client, row = restart(machine, flags, run_dir, client, number)
+            for train_seconds in flags.train_seconds:
+                client, row = restart(machine, flags, run_dir, client, train_seconds)
                 rows.append(row)
                 print(json.dumps(row), flush=True)
             learner = machine.learner_process

@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks.soak --workers 64 --minutes 60
 
-A learner process with its default settings and real worker processes, whose racetrack is held to `rate` steps a second
-(see `pacing`) so that one machine carries them all. Every 10 s it reads each process's memory, threads and descriptors
-and the learner's counters. The run, from the last worker's joining on, is judged by its end:
+A learner process with its default settings and real worker processes, one of which evaluates. Their racetracks are held
+to `rate` steps a second (see `pacing`), so that one machine carries them all. Every 10 s it reads each process's
+memory, threads and descriptors and the learner's counters. The run, from the last worker's joining on, is judged by its
+end:
 
 - memory: the slope of anonymous memory over the second half, by least squares, at most `max_learner_mb_per_hour` of the
   learner and `max_worker_mb_per_hour` of the mean worker; files mapped by the learner are shown and not judged;
