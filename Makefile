@@ -18,12 +18,12 @@ PROTOS := $(wildcard protos/distrib_l2r/v1/*.proto)
 PROTOC := ../$(BIN)/python -m grpc_tools.protoc -I. \
 	--plugin=protoc-gen-mypy=../$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=../$(BIN)/protoc-gen-mypy_grpc
 
-## The main job; options MINUTES= WORKERS= TRACK= ENV= SEED= RUN_DIR= LEARNER_FLAGS=
+## The main job; options MINUTES= WORKERS= TRACK= ENV= SEED= RUN_DIR= RESUME=1 LEARNER_FLAGS=
 .PHONY: run
 run: $(SETUP)
 	$(BIN)/python -m deploy.local $(if $(MINUTES),--minutes $(MINUTES)) $(if $(WORKERS),--workers $(WORKERS)) \
 		$(if $(TRACK),--track $(TRACK)) $(if $(ENV),--env $(ENV)) $(if $(SEED),--seed $(SEED)) \
-		$(if $(RUN_DIR),--run-dir $(RUN_DIR)) $(if $(LEARNER_FLAGS),--learner-flags="$(LEARNER_FLAGS)")
+		$(if $(RUN_DIR),--run-dir $(RUN_DIR)) $(if $(RESUME),--resume) $(if $(LEARNER_FLAGS),--learner-flags="$(LEARNER_FLAGS)")
 
 ## How well saved policies race; options POLICY="runs/x/best ..." TRACK= LAPS= SEED= OUT=
 .PHONY: evaluate
@@ -54,6 +54,11 @@ check: $(SETUP)
 	out=$$(mktemp -d) && trap "rm -rf $$out" EXIT && $(call generate,$$out) && \
 		for file in $$(cd $$out && find . -name '*_pb2*'); do diff -u protos/$$file $$out/$$file \
 			|| { echo "generated code is not up to date: run make protos"; exit 1; }; done
+
+## Faults against real processes until replay is audited; options FAULTS=1000 SEED=0 CHAOS_FLAGS=
+.PHONY: chaos
+chaos: $(SETUP)
+	$(BIN)/python -m tests.chaos --faults $(or $(FAULTS),1000) --seed $(or $(SEED),0) $(CHAOS_FLAGS)
 
 ## Benchmarks, one JSON object a line; BENCH=name runs one of tests/benchmarks, with BENCH_FLAGS=
 .PHONY: bench

@@ -76,16 +76,18 @@ def export_actor(actor: nn.Module, spaces: Spaces) -> PolicyGraph:
 @contextlib.contextmanager
 def _silent_exporter() -> Iterator[None]:
     """Keeps the exporter's remarks on its own deprecated calls and absent packages from the user."""
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)
+    logs = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)`", FutureWarning)
             warnings.filterwarnings("ignore", "# ONNX model has different number of inputs", UserWarning)
             yield
     finally:
-        log.setLevel(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
 
 
 class _Acting(nn.Module):

@@ -1,14 +1,21 @@
 """The state of a run as a checkpoint keeps it, and a run taken up from one."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from google.protobuf import json_format
 
 from distrib_l2r.policy import PolicyVersion
-from learner_service.checkpoint.directory import Checkpoint
+from learner_service.checkpoint import Checkpoint, copy_state
 
 if TYPE_CHECKING:
     from learner_service.run import Run
+
+_logger = logging.getLogger(__name__)
+
+OTHER_ALGORITHM: Final = "it is of another algorithm or of other spaces"
 
 
 def run_state(run: "Run") -> dict[str, Any]:
@@ -21,7 +28,8 @@ def run_state(run: "Run") -> dict[str, Any]:
     assert training is not None, "there is nothing to keep before training begins"
     best = run.best_policy
     return {
-        "policy": training.policy.state_dict(),
+        # A copy, whatever the algorithm gives: training goes on beside the writing.
+        "policy": copy_state(training.policy.state_dict()),
         "sampler": training.sampler.state_dict(),
         "samples_per_insert": training.limiter.state_dict(),
         "updates": training.trainer.updates,
@@ -53,6 +61,7 @@ def about_run(run: "Run") -> dict[str, Any]:
         "updates": training.trainer.updates,
         "policy_version": training.store.newest_version,
         "transitions": training.ring.inserted,
+        "environment": json_format.MessageToDict(run.environment),
         "settings": {name: list(value) if isinstance(value, tuple) else value for name, value in _settings(run)},
     }
 
@@ -66,13 +75,21 @@ def take_up(run: "Run", checkpoint: Checkpoint) -> None:
     training = run.training
     assert training is not None, "whoever calls has built it"
     state: Mapping[str, Any] = checkpoint.state
+    differences = _differences(run, checkpoint)
+    if checkpoint.about["environment"] != about_run(run)["environment"]:
+        raise ValueError(
+            f"checkpoint {checkpoint.path} is of another environment, {checkpoint.about['environment']}, and this one is "
+            f"{about_run(run)['environment']}: give the --env and --env-args that it was made with, or another --run-dir"
+        )
     try:
         training.policy.load_state_dict(state["policy"])
     except (RuntimeError, KeyError, ValueError, TypeError) as error:
         raise ValueError(
-            f"checkpoint {checkpoint.path} does not fit this learner ({_differences(run, checkpoint)}): give the "
+            f"checkpoint {checkpoint.path} does not fit this learner ({differences or OTHER_ALGORITHM}): give the "
             f"settings that it was made with, or another --run-dir"
         ) from error
+    if differences:
+        _logger.warning("going on from checkpoint %s with other settings: %s", checkpoint.path, differences)
     training.sampler.load_state_dict(state["sampler"])
     training.limiter.load_state_dict(_balance(state["samples_per_insert"], training.ring.inserted))
     training.trainer.updates = state["updates"]
@@ -107,4 +124,4 @@ def _differences(run: "Run", checkpoint: Checkpoint) -> str:
         for name in sorted(kept | now)
         if kept.get(name) != now.get(name)
     ]
-    return ", ".join(differing) or "it is of another algorithm or of other spaces"
+    return ", ".join(differing)

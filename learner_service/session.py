@@ -32,6 +32,8 @@ class Session:
     transitions: int = 0
     episodes: int = 0
     aborted_episodes: int = 0
+    abort_reason: str = ""
+    simulator_restarts: int = 0
     policy_version: int = 0
     heard_at: float = field(default_factory=time.monotonic)
     stream: Stream | None = None
@@ -54,9 +56,12 @@ class Session:
         self.committed_sequence = chunk.sequence
         self.transitions += chunk.length
         self.policy_version = chunk.policy_version
+        self.simulator_restarts = chunk.simulator_restarts
         if chunk.ending is not Ending.CONTINUES:
             self.episodes += 1
-            self.aborted_episodes += chunk.ending is Ending.ABORTED
+            if chunk.ending is Ending.ABORTED:
+                self.aborted_episodes += 1
+                self.abort_reason = chunk.summary.abort_reason if chunk.summary else ""
 
     def count_recovered(self, record: ChunkRecord) -> None:
         """Takes in a chunk that replay holds and whose commit this session had not noted when its learner died."""
@@ -91,4 +96,6 @@ class Session:
             waiting_seconds=time.monotonic() - self.waiting_since
             if self.stream is not None and self.waiting_since is not None
             else 0.0,
+            abort_reason=self.abort_reason,
+            simulator_restarts=self.simulator_restarts,
         )

@@ -31,6 +31,7 @@ class Storage:
     `counters.bin` what must never fall, whatever happens: the newest policy version and the number of learners so far.
 
     Attributes:
+        graph: file of the policy graph.
         replay: None until `make_replay`, or for good with memory_only.
         sessions: None with memory_only.
         counters: `policy_version` and `starts`.
@@ -47,6 +48,7 @@ class Storage:
         """
         self._config = config
         self._replay_dir = config.replay_dir or run_dir / "replay"
+        self.graph = run_dir / "graph.onnx"
         self.replay: ReplayFiles | None = None
         self.sessions: SessionTable | None = None
         with contextlib.ExitStack() as undo:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from learner_service.actor_export import export_actor
 from learner_service.config import LearnerConfig
 from learner_service.credit import InFlightLimit
+from learner_service.kept_graph import policy_graph
 from learner_service.policy import Policy
 from learner_service.policy_store import PolicyStore
 from learner_service.replay.ring import ReplayRing
@@ -53,7 +53,7 @@ class Training:
             replay_capacity=capacity,
             max_in_flight_bytes=config.flow.max_in_flight_bytes,
         )
-        graph = export_actor(policy.actor, policy.spaces)
+        graph = policy_graph(policy.actor, policy.spaces, storage.graph if storage is not None else None)
         self.store = (
             PolicyStore(graph)
             if storage is None

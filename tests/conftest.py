@@ -6,7 +6,7 @@ import pytest
 
 from distrib_l2r.policy import PolicyGraph
 from distrib_l2r.spaces import Spaces
-from learner_service import training
+from learner_service import kept_graph
 from learner_service.actor_export import export_actor
 from tests.fakes import SPACES, LinearActor
 
@@ -20,5 +20,5 @@ def fake_actor_exported_once() -> Iterator[None]:
         return graph if isinstance(actor, LinearActor) else export_actor(actor, spaces)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "export_actor", export)
+        patch.setattr(kept_graph, "export_actor", export)
         yield

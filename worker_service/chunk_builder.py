@@ -11,6 +11,13 @@ from distrib_l2r.trajectory import Ending, Purpose, TrajectoryChunk
 from worker_service.episode import EpisodeRecord
 
 
+def chunk_bytes(spaces: Spaces, chunk_length: int) -> int:
+    """What the columns of a full chunk take, in memory as on the wire."""
+    row = sum(box.low.size * box.dtype.itemsize for box in spaces.observation.values())
+    action = spaces.action.low.size * spaces.action.dtype.itemsize
+    return (chunk_length + 1) * row + chunk_length * (action + np.dtype(np.float32).itemsize)
+
+
 class ChunkBuilder:
     """One episode at a time; whoever adds steps seals before the chunk would overflow."""
 
@@ -62,30 +69,32 @@ class ChunkBuilder:
             column[row + 1] = observation[name]
         self._length = row + 1
 
-    def sound_length(self) -> int:
-        """Steps before the first with a number that is not finite; `length` when all is well."""
-        sound = np.isfinite(self._reward[: self._length])
-        for column in self._observation.values():
-            if column.dtype.kind == "f":
-                rows = column[1 : self._length + 1].reshape(self._length, -1)
-                sound &= np.isfinite(rows).all(axis=1)
-        return self._length if sound.all() else int(sound.argmin())
-
-    def seal(self, ending: Ending, *, next_policy_version: int, record: EpisodeRecord, length: int) -> TrajectoryChunk:
-        """Takes the first `length` gathered steps, at least one, as a chunk; steps after them are gone.
+    def seal(
+        self,
+        ending: Ending,
+        *,
+        next_policy_version: int,
+        record: EpisodeRecord,
+        abort_reason: str = "",
+        simulator_restarts: int = 0,
+    ) -> TrajectoryChunk:
+        """Takes the gathered steps, at least one, as a chunk.
 
         Args:
             ending: of the last of these steps.
             next_policy_version: chooses the actions of the chunk that follows.
             record: of the episode; a chunk that ends it carries its summary.
-            length: how many.
+            abort_reason: why the simulator failed, where it did.
+            simulator_restarts: how often the simulator has been made anew.
         """
-        first_step = self._first_step
+        first_step, length = self._first_step, self._length
         self._first_step += length
         self._episode_return += float(self._reward[:length].sum(dtype=np.float64))
         summary = None
         if ending is not Ending.CONTINUES:
-            summary = record.summary(length=self._first_step, episode_return=self._episode_return)
+            summary = record.summary(
+                length=self._first_step, episode_return=self._episode_return, abort_reason=abort_reason
+            )
         chunk = TrajectoryChunk(
             episode_id=self._episode_id,
             first_step=first_step,
@@ -96,6 +105,7 @@ class ChunkBuilder:
             reward=self._reward[:length].copy(),
             ending=ending,
             summary=summary,
+            simulator_restarts=simulator_restarts,
         )
         for column in self._observation.values():
             column[0] = column[length]

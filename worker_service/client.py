@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -89,8 +90,19 @@ class LearnerClient:
         """The newest fetched; replaced, never changed."""
         self.newest_version = 0
         self.failure: BaseException | None = None
-        self.flow_state: status_pb2.FlowState.ValueType = status_pb2.FLOW_STATE_HEALTHY
         self.connected = False
+        self._flow_state: status_pb2.FlowState.ValueType = status_pb2.FLOW_STATE_HEALTHY
+        self._flow_detail = ""
+        self._away_reason = "not reached yet"
+        self._away_since = time.monotonic()
+
+    @property
+    def state(self) -> str:
+        """What a wait for the learner is a wait for, as a clause."""
+        if not self.connected:
+            return f"the learner is away ({self._away_reason}) since {time.monotonic() - self._away_since:.0f} s"
+        flow = status_pb2.FlowState.Name(self._flow_state).removeprefix("FLOW_STATE_").lower()
+        return f"the learner is {flow}: {self._flow_detail or 'it withholds no credit'}"
 
     def start(self) -> None:
         """Starts the thread, which asks for the run's environment until the learner answers."""
@@ -181,12 +193,15 @@ class LearnerClient:
                             f"learner {self._config.learner}: {error.code().name}: {error.details()}"
                         ) from error
                     reason = f"{error.code().name}: {error.details()}"
-                self._tell(connected=False)
+                if self.connected:
+                    self._away_since = time.monotonic()
+                self._tell(connected=False, _away_reason=reason)
                 seconds = backoff.next_seconds()
                 _logger.warning(
-                    "learner %s is away (%s); %d chunks kept; trying again in %.1f s",
+                    "learner %s is away (%s) since %.0f s; %d chunks kept; trying again in %.1f s",
                     self._config.learner,
                     reason,
+                    time.monotonic() - self._away_since,
                     len(self._outbox),
                     seconds,
                 )
@@ -247,6 +262,15 @@ class LearnerClient:
             if answer.HasField("policy"):
                 policy = decode_version(answer.policy)
                 known_version = policy.version
+                before = self.behaviour.policy.version if self.behaviour is not None else 0
+                if known_version < before:
+                    _logger.warning(
+                        "taking up policy version %d after %d: the learner that answers now began run %r anew, as one "
+                        "that kept its run would have counted on",
+                        known_version,
+                        before,
+                        self.run.run_id if self.run is not None else "",
+                    )
                 self._tell(behaviour=Behaviour(graph, policy), newest_version=known_version)
 
     async def _push(self, graph: PolicyGraph, backoff: Backoff) -> str:
@@ -261,15 +285,20 @@ class LearnerClient:
         except SessionLostError as error:
             self._session_id = uuid.uuid4().hex
             self._outbox.restart()
-            return f"it lost its replay, {error}: going on as a new session"
+            return f"it lost this session, {error}: going on as a new one"
         except TimeoutError:
             return "it does not answer a new stream"
         finally:
             stream.close()
             self._outbox.on_put = lambda: None
-        return "it is stopping"
+        return "it is stopping" if stream.drained else "it ended the stream"
 
     def _take(self, answer: pb.PushTrajectoriesResponse) -> None:
         if answer.newest_policy_version != self.newest_version and not self._evaluates:
             self._fetch_due.set()
-        self._tell(newest_version=answer.newest_policy_version, flow_state=answer.flow_state, connected=True)
+        self._tell(
+            newest_version=answer.newest_policy_version,
+            _flow_state=answer.flow_state,
+            _flow_detail=answer.flow_detail,
+            connected=True,
+        )

@@ -1,6 +1,7 @@
 """Settings of a worker: each field is a flag of `python -m worker_service`."""
 
 import socket
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,10 @@ class WorkerConfig:
     """package.module:callable that wraps the environment, Gymnasium environment in and out."""
     buffer_chunks: int = 16
     """Most chunks kept until the learner acknowledges them; with it full the worker stops stepping."""
+    step_deadline_seconds: float = 30.0
+    """A simulator whose step takes longer hangs: the episode is aborted there and this process begins anew."""
+    reset_deadline_seconds: float = 300.0
+    """The same for a reset, for making and closing the environment, and for its first step, which may still load."""
     tls: bool = False
     """Use TLS, trusting the system's roots or tls_ca."""
     tls_ca: Path | None = None
@@ -34,3 +39,10 @@ class WorkerConfig:
     """A file with the bearer token that the learner demands."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least severe messages on standard error."""
+
+    def __post_init__(self) -> None:
+        if self.buffer_chunks < 1:
+            raise ValueError(f"buffer_chunks is {self.buffer_chunks}; it must be at least 1")
+        for name in ("step_deadline_seconds", "reset_deadline_seconds"):
+            if not 0 < getattr(self, name) < threading.TIMEOUT_MAX:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0 and finite")

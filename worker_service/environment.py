@@ -9,7 +9,7 @@ import numpy as np
 
 import worker_service.simulators  # registers the simulators that come with the worker  # noqa: F401
 from distrib_l2r.spaces import Box, Spaces
-from distrib_l2r.tensor import Array
+from distrib_l2r.tensor import Array, data_type
 
 Environment: TypeAlias = "gymnasium.Env[Any, Any]"
 EnvironmentWrapper: TypeAlias = Callable[[Environment], Environment]
@@ -38,7 +38,8 @@ def environment_spaces(environment: Environment) -> Spaces:
     """The environment's spaces.
 
     Raises:
-        TypeError: an observation is neither a Box nor a Dict of Boxes, or the action is not a Box.
+        TypeError: an observation is neither a Box nor a Dict of Boxes, the action is not a Box, or a Box's dtype does
+            not travel.
     """
     observation = environment.observation_space
     boxes = observation.spaces if isinstance(observation, gymnasium.spaces.Dict) else {PLAIN_COLUMN: observation}
@@ -75,4 +76,8 @@ def _box(space: Any, what: str) -> Box:
     if not isinstance(space, gymnasium.spaces.Box):
         raise TypeError(f"{what} is a {type(space).__name__} space; only Box travels: wrap the environment")
     dtype = np.dtype(space.dtype)
+    try:
+        data_type(dtype)
+    except TypeError as error:
+        raise TypeError(f"{what}: {error}, or wrap the environment") from error
     return Box(low=space.low.astype(dtype), high=space.high.astype(dtype))

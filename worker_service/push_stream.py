@@ -1,6 +1,7 @@
 """One PushTrajectories call: sends what the outbox holds, as far as the learner's credit reaches."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -11,10 +12,12 @@ from worker_service.outbox import Outbox
 
 OPEN_DEADLINE_SECONDS: Final = 10.0
 """Until a new stream's first answer."""
+DRAIN_DEADLINE_SECONDS: Final = 2.0
+"""From the learner's wish to drain until the last answer has come and the stream has ended."""
 
 
 class SessionLostError(Exception):
-    """The learner knows less of this session than it once acknowledged: its replay is gone."""
+    """What the learner holds of this session cannot be what this worker put: the session must begin anew."""
 
 
 class PushStream:
@@ -33,6 +36,9 @@ class PushStream:
         self._send_due = asyncio.Event()
         self._next_sequence = 0
         self._send_until = 0
+        self._ended = False
+        self.drained = False
+        """Whether the learner asked to send no more."""
 
     async def open(self, header: pb.StreamHeader) -> None:
         """Opens the stream and finds out where to go on.
@@ -51,28 +57,29 @@ class PushStream:
                 f"it holds chunks up to {first.committed_sequence} of this session and had acknowledged "
                 f"{self._outbox.acknowledged_sequence}"
             )
-        self._next_sequence = first.committed_sequence + 1
         self._take(first)
 
     async def run(self) -> None:
-        """Sends and reads until the learner drains or ends the stream.
+        """Sends and reads until the learner ends the stream, as it does soon after it asked to drain.
 
         Raises:
+            SessionLostError: the learner acknowledged what was never sent.
             grpc.aio.AioRpcError: the learner refused, or the connection broke.
         """
         sender = asyncio.create_task(self._send(), name="send")
+        reader = asyncio.create_task(self._read(), name="read")
         try:
-            while True:
-                answer = await self._call.read()
-                if answer is grpc.aio.EOF:
-                    return
-                self._take(answer)
-                if answer.drain:
-                    return
+            await asyncio.wait((sender, reader), return_when=asyncio.FIRST_EXCEPTION)
+            # On a broken stream both fail, and the reader's error is the one that tells why.
+            if not reader.done() and not isinstance(
+                sender.exception(), grpc.aio.AioRpcError | asyncio.InvalidStateError
+            ):
+                await sender
+            await reader
         finally:
             sender.cancel()
-            # A broken stream fails the sender too; the reader has told of it already.
-            await asyncio.gather(sender, return_exceptions=True)
+            reader.cancel()
+            await asyncio.gather(sender, reader, return_exceptions=True)
 
     def wake(self) -> None:
         """Something was put into the outbox."""
@@ -82,19 +89,47 @@ class PushStream:
         """Ends the call, whatever its state."""
         self._call.cancel()
 
+    async def _read(self) -> None:
+        try:
+            while not self.drained:
+                answer = await self._call.read()
+                if answer is grpc.aio.EOF:
+                    return
+                self._take(answer)
+            # What was sent is the learner's to acknowledge once more; what it does not is the successor's.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_DEADLINE_SECONDS):
+                    while (answer := await self._call.read()) is not grpc.aio.EOF:
+                        self._take(answer)
+        finally:
+            self._ended = True
+            self._send_due.set()
+
     def _take(self, answer: pb.PushTrajectoriesResponse) -> None:
-        self._outbox.acknowledge(answer.committed_sequence)
+        try:
+            self._outbox.acknowledge(answer.committed_sequence)
+        except ValueError as error:
+            raise SessionLostError(f"it acknowledged more than this worker has put: {error}") from error
+        # What an older stream of the session still brought in need not be sent again.
+        self._next_sequence = max(self._next_sequence, answer.committed_sequence + 1)
         self._send_until = answer.committed_sequence + answer.credit
+        self.drained = self.drained or answer.drain
         self._on_answer(answer)
         self._send_due.set()
 
     async def _send(self) -> None:
-        while True:
+        """Sends until the learner asks to drain, then half-closes.
+
+        A write is never cancelled while the stream lives: gRPC would cancel the whole call with it.
+        """
+        while not (self.drained or self._ended):
             await self._send_due.wait()
             self._send_due.clear()
-            while self._next_sequence <= self._send_until:
+            while not self.drained and self._next_sequence <= self._send_until:
                 chunk = self._outbox.find(self._next_sequence)
                 if chunk is None:
                     break
-                await self._call.write(pb.PushTrajectoriesRequest(chunk=chunk))
                 self._next_sequence += 1
+                await self._call.write(pb.PushTrajectoriesRequest(chunk=chunk))
+        if self.drained:
+            await self._call.done_writing()

@@ -1,41 +1,45 @@
-"""The worker as one object: environment, rollout and client, started, watched and stopped together."""
+"""The worker as one object: simulator, rollout and client, started, watched and stopped together."""
 
+import contextlib
 import dataclasses
 import logging
 import os
 import signal
 import threading
-from types import FrameType
 
 from distrib_l2r.environment import decode_arguments
+from distrib_l2r.limits import MAX_MESSAGE_BYTES
+from distrib_l2r.spaces import Spaces
 from distrib_l2r.v1 import join_pb2
-from worker_service.backoff import Backoff
+from worker_service.chunk_builder import chunk_bytes
 from worker_service.client import LearnerClient
 from worker_service.config import WorkerConfig
-from worker_service.environment import (
-    Environment,
-    EnvironmentWrapper,
-    environment_spaces,
-    load_wrapper,
-    make_environment,
-)
+from worker_service.deadline import CallExpiredError, DeadlineWatch
+from worker_service.environment import Environment, EnvironmentWrapper, load_wrapper, make_environment
 from worker_service.outbox import Outbox
-from worker_service.rollout import EnvironmentFailedError, Rollout
+from worker_service.restarts import Restarts, replace_process
+from worker_service.rollout import STOP_CHECK_SECONDS, Rollout
+from worker_service.simulator import Simulator, SimulatorFailedError
+from worker_service.stop_signals import StopSignals
+from worker_service.waiting import WaitReport
 
 _logger = logging.getLogger(__name__)
 
+STOP_GRACE_SECONDS = 1.0
+"""After SIGTERM a call into the simulator that lasts longer is given up."""
 FLUSH_SECONDS = 3.0
 """Time for the last acknowledgements after SIGTERM."""
 EXIT_DEADLINE_SECONDS = 4.5
-"""After SIGTERM the process ends by then, even if the simulator does not return."""
-STOP_CHECK_SECONDS = 0.2
+"""After SIGTERM the process ends by then, whatever hangs."""
 
 
 class AsyncWorker:
     """A worker.
 
     `AsyncWorker(learner_address=("learner", 4444), env_wrapper=my_wrapper).work()` drives the run's environment,
-    wrapped, until told to stop.
+    wrapped, until told to stop. A simulator that fails is made anew. One that hangs in native code ends only with its
+    process: the whole process then begins anew, with its own command line and process id, once the learner has
+    acknowledged all that was driven.
 
     Args:
         learner_address: host and port; replaces the configuration's.
@@ -57,8 +61,12 @@ class AsyncWorker:
         self._config = config
         self._env_wrapper = env_wrapper
         self._stopping = threading.Event()
+        self._signalled = False
         self._outbox = Outbox(config.buffer_chunks)
         self._client = LearnerClient(config, self._outbox)
+        self._restarts = Restarts()
+        self._watch = DeadlineWatch(self._on_hang)
+        self._rollout: Rollout | None = None
 
     def work(self) -> None:
         """Works until `stop`, SIGTERM or SIGINT.
@@ -66,16 +74,16 @@ class AsyncWorker:
         Raises:
             LearnerRefusedError: the learner wants nothing of this worker.
         """
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, self._on_signal)
-        self._client.start()
-        try:
-            self._work()
-        finally:
-            flushed = self._client.close(FLUSH_SECONDS)
-            if not flushed and len(self._outbox):
-                _logger.warning("leaving with %d chunks that were never acknowledged", len(self._outbox))
+        with contextlib.ExitStack() as stack:
+            if threading.current_thread() is threading.main_thread():
+                stack.enter_context(StopSignals(self._on_signal, EXIT_DEADLINE_SECONDS, _report_overdue))
+            self._watch.start()
+            stack.callback(self._watch.close)
+            self._client.start()
+            stack.callback(self._leave)
+            # Whoever took over from a call that expired has said so.
+            with contextlib.suppress(CallExpiredError):
+                self._work()
 
     def stop(self) -> None:
         """Ends `work` soon; from any thread."""
@@ -87,52 +95,80 @@ class AsyncWorker:
                 return
         run = self._client.run
         assert run is not None, "just waited for"
-        environment = self._make_environment(run.environment)
-        spaces = environment_spaces(environment)
-        self._client.bring(spaces)
-        rollout = Rollout(
-            environment,
-            spaces,
+        simulator = Simulator(
+            lambda: self._make_environment(run.environment),
+            self._watch,
+            step_seconds=self._config.step_deadline_seconds,
+            reset_seconds=self._config.reset_deadline_seconds,
+        )
+        self._make_first(simulator)
+        if self._stopping.is_set():
+            return
+        self._check_chunk_bytes(simulator.spaces, run.limits)
+        self._client.bring(simulator.spaces)
+        rollout = self._rollout = Rollout(
+            simulator,
             self._client,
             self._outbox,
+            self._restarts,
             assignment=run.assignment,
             chunk_length=run.limits.chunk_length,
             stopping=self._stopping,
         )
         drive = rollout.evaluate if self._config.role == "evaluate" else rollout.collect
-        backoff = Backoff()
         while not self._stopping.is_set():
             try:
-                if rollout.environment is None:
-                    rollout.environment = self._make_again(run.environment)
+                if not simulator.made:
+                    simulator.make()
                 drive()
-            except EnvironmentFailedError as error:
-                seconds = backoff.next_seconds()
-                _logger.exception("the simulator failed (%s); making it anew in %.1f s", error, seconds)
-                self._close(rollout)
-                self._stopping.wait(seconds)
-        self._close(rollout)
+            except SimulatorFailedError as error:
+                self._recover(simulator, error)
+        simulator.close()
 
-    def _close(self, rollout: Rollout) -> None:
-        """Closes the rollout's environment; one that fails to close is reported and left behind."""
-        environment, rollout.environment = rollout.environment, None
-        if environment is not None:
+    def _make_first(self, simulator: Simulator) -> None:
+        """Makes the environment; what fails at the very first is a mistake, and later the simulator's failure."""
+        while not self._stopping.is_set() and not simulator.made:
             try:
-                environment.close()
-            # Simulators raise anything; the worker must go on without this one.
-            except Exception:
-                _logger.exception("the simulator failed while it was closed")
+                simulator.make()
+            except SimulatorFailedError as error:
+                if self._restarts.total == 0:
+                    raise error.__cause__ or error from None
+                self._recover(simulator, error)
 
-    def _make_again(self, environment: join_pb2.Environment) -> Environment:
-        """Makes an environment that could be made before.
+    def _recover(self, simulator: Simulator, error: SimulatorFailedError) -> None:
+        seconds = self._restarts.add()
+        _logger.error(
+            "the simulator failed (%s); making it anew in %.1f s, restart %d",
+            error,
+            seconds,
+            self._restarts.total,
+            exc_info=error,
+        )
+        simulator.close()
+        self._stopping.wait(seconds)
+
+    def _check_chunk_bytes(self, spaces: Spaces, limits: join_pb2.Limits) -> None:
+        """Says how much the buffer may take.
 
         Raises:
-            EnvironmentFailedError: not now.
+            ValueError: a chunk is larger than a message may be.
         """
-        try:
-            return self._make_environment(environment)
-        except Exception as error:
-            raise EnvironmentFailedError(f"making it raised {type(error).__name__}: {error}") from error
+        size = chunk_bytes(spaces, limits.chunk_length)
+        most = limits.max_message_bytes or MAX_MESSAGE_BYTES
+        # A little room for what comes with the columns.
+        if size > most - 2**16:
+            raise ValueError(
+                f"a chunk of {limits.chunk_length} steps takes {size} bytes; a message may have {most}: "
+                "lower the learner's --flow.chunk-length"
+            )
+        count = self._config.buffer_chunks
+        _logger.info(
+            "the buffer takes at most %.2f MB: %d chunks of %d steps, %.1f kB each",
+            count * size / 1e6,
+            count,
+            limits.chunk_length,
+            size / 1e3,
+        )
 
     def _make_environment(self, environment: join_pb2.Environment) -> Environment:
         arguments = decode_arguments(environment.arguments)
@@ -141,15 +177,56 @@ class AsyncWorker:
         _logger.info("%s with %s", environment.id, arguments or "its defaults")
         return make_environment(environment.id, arguments, self._env_wrapper)
 
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        _logger.info("%s: leaving", signal.Signals(number).name)
+    def _on_signal(self, number: signal.Signals) -> None:
+        """On the signals' thread."""
+        _logger.info("%s: leaving", number.name)
+        self._signalled = True
         self._stopping.set()
-        deadline = threading.Timer(EXIT_DEADLINE_SECONDS, self._give_up)
-        deadline.name = "exit-deadline"
-        deadline.daemon = True
-        deadline.start()
+        self._watch.hasten(STOP_GRACE_SECONDS)
 
-    def _give_up(self) -> None:
-        _logger.error("the simulator did not return within %.1f s after the signal; exiting", EXIT_DEADLINE_SECONDS)
-        # Threads stuck in a simulator's native code end only with the process.
-        os._exit(1)
+    def _on_hang(self, reason: str) -> None:
+        """On the watch's thread, for good in place of the one that is stuck: hands over, and begins anew or leaves."""
+        _logger.error("the simulator hangs: %s; handing over what it did before", reason)
+        try:
+            if self._rollout is not None:
+                self._rollout.abort(reason)
+            self._wait_acknowledged()
+            seconds = self._restarts.add()
+            if not self._stopping.is_set():
+                _logger.warning("beginning anew in %.1f s, restart %d", seconds, self._restarts.total)
+            if not self._stopping.wait(seconds):
+                self._client.close(0)
+                self._restarts.hand_on()
+                replace_process()
+            self._leave()
+        except Exception:
+            # The thread that such errors belong to will never return.
+            _logger.exception("leaving a simulator that hangs")
+            os._exit(1)
+        if self._signalled:
+            # The stuck thread ends only with the process.
+            os._exit(1)
+        _logger.error("the simulator's thread is left behind; `work` returns if it ever does")
+
+    def _wait_acknowledged(self) -> None:
+        """Until the learner has all chunks, or the worker is to stop.
+
+        Raises:
+            LearnerRefusedError: the learner wants nothing of this worker.
+        """
+        report = WaitReport(
+            "waiting to begin anew",
+            lambda: f"{len(self._outbox)} chunks must be acknowledged before, and {self._client.state}",
+        )
+        while not self._outbox.wait_empty(STOP_CHECK_SECONDS) and not self._stopping.is_set():
+            self._client.check()
+            report.tick()
+
+    def _leave(self) -> None:
+        flushed = self._client.close(FLUSH_SECONDS)
+        if not flushed and len(self._outbox):
+            _logger.warning("leaving with %d chunks that were never acknowledged", len(self._outbox))
+
+
+def _report_overdue() -> None:
+    _logger.error("the worker did not end within %.1f s after the signal; exiting", EXIT_DEADLINE_SECONDS)

@@ -48,6 +48,8 @@ class Config:
     """More flags for the learner, as on a command line, such as "--discount 0.99 --hold-steps 1 16"."""
     run_dir: Path = field(default_factory=_default_run_dir)
     """Takes everything the run leaves; runs/<UTC time> if not given."""
+    resume: bool = False
+    """Go on with the run in run_dir, until it has trained for `minutes` in all."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.minutes) and self.minutes > 0):
@@ -72,10 +74,14 @@ class Config:
             except (ValueError, OSError) as error:
                 raise ConfigError(str(error)) from error
         present = [name for name in RUN_FILES if (self.run_dir / name).exists()]
-        if present:
+        if present and not self.resume:
             raise ConfigError(
                 f"run_dir {self.run_dir} holds {present[0]} of an earlier run, which must not be overwritten: "
-                "give another RUN_DIR"
+                "give another RUN_DIR, or RESUME=1 to go on with it"
+            )
+        if self.resume and not present:
+            raise ConfigError(
+                f"run_dir {self.run_dir} holds no run to go on with: give its RUN_DIR, or leave RESUME out"
             )
 
     @property

@@ -1,8 +1,8 @@
 """The two files of a checkpoint: state.safetensors holds the tensors, checkpoint.json everything else.
 
 checkpoint.json is `{"checkpoint": {...}, "sha256": "..."}`, the checksum being that of `checkpoint` as `json.dumps`
-writes it. It holds the format, the tree of the state (see `state_tree`), what its writer says about it, and the size and
-the checksum of state.safetensors: one file vouches for both.
+writes it. It holds the format, the tree of the state (see `state_tree`), what its writer says about it, and the size
+and the checksum of state.safetensors: one file vouches for both.
 """
 
 import hashlib

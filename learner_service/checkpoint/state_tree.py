@@ -86,7 +86,7 @@ def restore_state(tree: Any, tensor: Callable[[str], Tensor]) -> Any:
         case {"dict": dict(values)}:
             return {key: restore_state(node, tensor) for key, node in values.items()}
         case {"items": list(items)}:
-            return {key: restore_state(node, tensor) for key, node in items}
+            return {restore_state(key, tensor): restore_state(node, tensor) for key, node in items}
         case {"tuple": list(nodes)}:
             return tuple(restore_state(node, tensor) for node in nodes)
         case {"int": str(digits)}:
@@ -148,7 +148,8 @@ class _Flattening:
         dense = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous()
         if dense.dtype in _NATIVE:
             return {"torch": self._add(path, dense)}
-        content = dense.reshape(-1).view(torch.uint8)
+        # An empty one may have strides that no view allows.
+        content = dense.reshape(-1).view(torch.uint8) if dense.numel() else torch.empty(0, dtype=torch.uint8)
         dtype = str(dense.dtype).removeprefix("torch.")
         return {"torch": self._add(path, content), "dtype": dtype, "shape": list(dense.shape)}
 

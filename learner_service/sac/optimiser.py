@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from learner_service.checkpoint.state_copy import copy_state
+
 
 class Optimiser:
     """Adam with a clipped gradient, on weights that it moves into one vector.
@@ -62,12 +64,13 @@ class Optimiser:
         return norm
 
     def state_dict(self) -> dict[str, Any]:
-        """Adam's averages and the steps so far; the weights are the network's to save."""
+        """Adam's averages, which are no copies, and the steps so far; the weights are the network's to save."""
         return {"adam": self._adam.state_dict(), "steps": self._steps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes up a state."""
-        self._adam.load_state_dict(state["adam"])
+        """Takes up a copy of a state."""
+        # Adam would go on in the state's own tensors.
+        self._adam.load_state_dict(copy_state(state["adam"]))
         self._steps = state["steps"]
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from distrib_l2r.spaces import Spaces
 from distrib_l2r.tensor import Array
+from learner_service.checkpoint.state_copy import copy_state
 from learner_service.replay.batch import Batch
 from learner_service.replay.sampling import Sampling
 from learner_service.sac.actor import ACTIVATIONS, Actor
@@ -191,15 +192,20 @@ class SAC:
         return dict(zip(newest, numbers, strict=True)) | {"return_scale": self._return_scale.value}
 
     def state_dict(self) -> dict[str, Any]:
-        """A copy of everything: networks, optimisers, temperature, statistics, random state and counter."""
-        return copy.deepcopy(
+        """A copy of everything: networks, optimisers, temperature, statistics, random state, counter, newest figures.
+
+        Its tensors stay on their device; nothing here waits for it.
+        """
+        state: dict[str, Any] = copy_state(
             {name: part.state_dict() for name, part in self._parts().items()}
             | {
-                "log_temperature": self._log_temperature.detach(),
+                "log_temperature": self._log_temperature,
                 "random": self._random.get_state(),
                 "updates": self._updates,
+                "newest": self._newest,
             }
         )
+        return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes up a state of an `SAC` of the same spaces and configuration.
@@ -213,6 +219,7 @@ class SAC:
             self._log_temperature.copy_(state["log_temperature"])
         self._random.set_state(state["random"].cpu())
         self._updates = state["updates"]
+        self._newest = {name: tensor.to(self.device, copy=True) for name, tensor in state["newest"].items()}
 
     def _parts(self) -> dict[str, Any]:
         return {

@@ -17,6 +17,9 @@ MAX_TENSOR_DIMENSIONS: Final = 8
 MAX_NAME_LENGTH: Final = 253
 """Most characters of a name: of a worker, a column, a weight or a metric."""
 
+MAX_REASON_LENGTH: Final = 1000
+"""Most characters of the reason why an episode was aborted."""
+
 CHANNEL_OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

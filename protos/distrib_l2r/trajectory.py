@@ -8,6 +8,7 @@ from enum import IntEnum
 import numpy as np
 
 from distrib_l2r.invalid import refuse
+from distrib_l2r.limits import MAX_REASON_LENGTH
 from distrib_l2r.spaces import Box, Spaces
 from distrib_l2r.tensor import Array, checked_name, decode_columns, decode_tensor, encode_columns, encode_tensor
 from distrib_l2r.v1 import trajectory_pb2
@@ -57,6 +58,8 @@ class EpisodeSummary:
     """Completed laps, in order."""
     laps_started: int = 0
     """Laps begun, completed or not."""
+    abort_reason: str = ""
+    """Why the simulator failed, where the episode was aborted."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -88,6 +91,8 @@ class TrajectoryChunk:
     """Each [T + 1, ...]; what only the critic sees."""
     summary: EpisodeSummary | None = None
     """Present exactly when the episode ends here."""
+    simulator_restarts: int = 0
+    """How often the worker has had to make its simulator anew."""
 
     @property
     def length(self) -> int:
@@ -109,6 +114,7 @@ def encode_chunk(chunk: TrajectoryChunk) -> trajectory_pb2.TrajectoryChunk:
         ending=trajectory_pb2.Ending.ValueType(chunk.ending),
         privileged=encode_columns(chunk.privileged),
         summary=None if chunk.summary is None else _encode_summary(chunk.summary),
+        simulator_restarts=chunk.simulator_restarts,
     )
 
 
@@ -140,6 +146,8 @@ def decode_chunk(message: trajectory_pb2.TrajectoryChunk, spaces: Spaces, path: 
     if message.HasField("summary") != (ending is not Ending.CONTINUES):
         present = "present" if message.HasField("summary") else "absent"
         refuse(f"{path}.summary", present, "it is present exactly when the episode ends in this chunk")
+    if message.summary.abort_reason and ending is not Ending.ABORTED:
+        refuse(f"{path}.summary.abort_reason", "present", "it is empty unless the episode was aborted")
     return TrajectoryChunk(
         sequence=message.sequence,
         episode_id=message.episode_id,
@@ -152,6 +160,7 @@ def decode_chunk(message: trajectory_pb2.TrajectoryChunk, spaces: Spaces, path: 
         ending=ending,
         privileged=privileged,
         summary=_decode_summary(message.summary, f"{path}.summary") if message.HasField("summary") else None,
+        simulator_restarts=message.simulator_restarts,
     )
 
 
@@ -185,6 +194,7 @@ def _encode_summary(summary: EpisodeSummary) -> trajectory_pb2.EpisodeSummary:
         metrics=[trajectory_pb2.Metric(name=name, value=value) for name, value in summary.metrics.items()],
         laps=[encode_lap(lap) for lap in summary.laps],
         laps_started=summary.laps_started,
+        abort_reason=summary.abort_reason,
     )
 
 
@@ -200,12 +210,16 @@ def _decode_summary(message: trajectory_pb2.EpisodeSummary, path: str) -> Episod
         metrics[name] = _check_finite(metric.value, f"{path}.metrics[{name!r}]")
     if message.laps_started < len(message.laps):
         refuse(f"{path}.laps_started", message.laps_started, f"{len(message.laps)} laps were completed")
+    if len(message.abort_reason) > MAX_REASON_LENGTH:
+        rule = f"it may have at most {MAX_REASON_LENGTH} characters"
+        refuse(f"{path}.abort_reason", f"{len(message.abort_reason)} characters long", rule)
     return EpisodeSummary(
         length=message.length,
         episode_return=message.episode_return,
         metrics=metrics,
         laps=tuple(_decode_lap(lap, f"{path}.laps[{i}]") for i, lap in enumerate(message.laps)),
         laps_started=message.laps_started,
+        abort_reason=message.abort_reason,
     )
 
 

@@ -67,3 +67,12 @@ def test_more_flags_reach_the_learner_as_a_shell_would_split_them() -> None:
 def test_flags_that_no_shell_could_split_are_refused() -> None:
     with pytest.raises(ConfigError, match="close its quotes"):
         Config(learner_flags="--run-id 'open", run_dir=Path("somewhere"))
+
+
+def test_a_run_is_only_gone_on_with_on_demand(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    with pytest.raises(ConfigError, match=r"must not be overwritten: give another RUN_DIR, or RESUME=1"):
+        Config(run_dir=tmp_path)
+    assert Config(run_dir=tmp_path, resume=True).resume
+    with pytest.raises(ConfigError, match=r"holds no run to go on with"):
+        Config(run_dir=tmp_path / "logs", resume=True)

@@ -1,9 +1,12 @@
 """Which version is kept as best."""
 
+import json
+from typing import Any
+
 import pytest
 
 from distrib_l2r.trajectory import EpisodeSummary, Lap
-from learner_service.evaluation import Evaluations
+from learner_service.evaluation import Evaluations, LapRecord
 
 
 def episode(
@@ -60,3 +63,54 @@ def test_flying_laps_count_where_there_are_any(laps: tuple[float, ...], median: 
     evaluate(evaluations, 1, episode(*laps, standing=True))
     assert evaluations.newest is not None
     assert evaluations.newest.median_lap_seconds == pytest.approx(median)
+
+
+def record(version: int, seconds: float) -> LapRecord:
+    lap = Lap(number=1, time_seconds=seconds, sector_times_seconds=(seconds / 3, seconds * 2 / 3), standing_start=True)
+    return LapRecord(lap=lap, policy_version=version, wall_seconds=2.5, worker_name="evaluator")
+
+
+def gathered() -> Evaluations:
+    """With a best, a newest that is another, laps, one evaluation that nobody recorded yet and one unfinished."""
+    evaluations = Evaluations(episodes_per_version=2)
+    evaluations.add_training_laps([record(1, 70.0)])
+    evaluate(evaluations, 1, episode(50.0, 51.0), episode(50.5))
+    evaluations.take_complete()
+    evaluate(evaluations, 2, episode(60.0), episode(started=1, episode_return=3.0))
+    summary = EpisodeSummary(length=9, episode_return=4.0, metrics={"speed": 3.0}, laps_started=2)
+    for version, seconds in ((3, 49.0), (4, 55.0)):
+        evaluations.add_episode(version, summary, [record(version, seconds)], wall_seconds=3.0, training_step=11)
+    return evaluations
+
+
+def all_of(evaluations: Evaluations) -> dict[str, Any]:
+    return {name: value for name, value in vars(evaluations).items() if name != "_lock"}
+
+
+def test_a_state_goes_through_json_and_back() -> None:
+    evaluations, restored = gathered(), Evaluations(episodes_per_version=2)
+    restored.load_state_dict(json.loads(json.dumps(evaluations.state_dict())))
+    assert all_of(restored) == all_of(evaluations)
+    assert restored.first_lap == record(1, 70.0)
+    assert restored.best_lap == record(3, 49.0)
+    assert restored.newest_lap == record(4, 55.0)
+    # One more episode completes version 3 in both, and makes it the best of neither or both.
+    for one in (evaluations, restored):
+        assert one.add_episode(3, episode(40.0, 40.0, started=2), [], wall_seconds=4.0, training_step=12) is False
+    assert all_of(restored) == all_of(evaluations)
+    assert [evaluation.policy_version for evaluation in restored.take_complete()] == [2, 3]
+
+
+def test_a_state_is_a_copy() -> None:
+    evaluations = gathered()
+    state = evaluations.state_dict()
+    before = json.dumps(state)
+    evaluate(evaluations, 3, episode(40.0))
+    evaluate(evaluations, 7, episode(30.0), episode(30.0))
+    assert json.dumps(state) == before
+
+
+def test_a_state_of_nothing_yet_replaces_everything() -> None:
+    evaluations, empty = gathered(), Evaluations(episodes_per_version=2)
+    evaluations.load_state_dict(empty.state_dict())
+    assert all_of(evaluations) == all_of(empty)

@@ -14,7 +14,7 @@ from distrib_l2r.spaces import Box, Spaces
 from distrib_l2r.trajectory import Ending, EpisodeSummary, Purpose
 from learner_service import AsyncLearningNode, LearnerConfig
 from learner_service import run as run_module
-from learner_service.config import StorageConfig
+from learner_service.config import EnvironmentConfig, StorageConfig
 from tests.bare_client import BareClient, chunk_request, eventually
 from tests.fakes import SPACES, CountingPolicy
 from tests.learner.settings import CONFIG, refusal
@@ -192,3 +192,10 @@ def test_lines_of_results_are_whole_after_a_failed_write(config: LearnerConfig) 
         directory._append("progress.jsonl", {"a": 2})
     lines = (config.run_dir / "progress.jsonl").read_text().splitlines()  # type: ignore[operator]
     assert [json.loads(line) for line in lines] == [{"a": 1}, {"a": 2}]
+
+
+def test_another_environment_than_the_checkpoints_is_refused(config: LearnerConfig) -> None:
+    with learner(config):
+        pass
+    with pytest.raises(ValueError, match=r"is of another environment, .*Racetrack.* and this one is .*kestrel"):
+        AsyncLearningNode(CountingPolicy(), replace(config, environment=EnvironmentConfig(env_args=("track=kestrel",))))

@@ -43,7 +43,7 @@ def all_spaces(draw: st.DrawFn) -> Spaces:
 
 
 @st.composite
-def summaries(draw: st.DrawFn) -> EpisodeSummary:
+def summaries(draw: st.DrawFn, *, aborted: bool) -> EpisodeSummary:
     """Summaries with up to two laps."""
     times = draw(st.lists(st.floats(0.1, 1e3), max_size=2))
     laps = tuple(Lap(number=i + 1, time_seconds=time, standing_start=i == 0) for i, time in enumerate(times))
@@ -53,6 +53,7 @@ def summaries(draw: st.DrawFn) -> EpisodeSummary:
         metrics=draw(st.dictionaries(NAMES, FLOATS, max_size=3)),
         laps=laps,
         laps_started=len(laps) + draw(st.integers(0, 2)),
+        abort_reason=draw(st.text(max_size=20)) if aborted else "",
     )
 
 
@@ -75,5 +76,6 @@ def chunks(draw: st.DrawFn, spaces: Spaces) -> TrajectoryChunk:
         reward=draw(arrays(np.dtype("<f4"), (length,))),
         ending=ending,
         privileged={name: draw(arrays(box.dtype, (length + 1, *box.shape))) for name, box in spaces.privileged.items()},
-        summary=None if ending is Ending.CONTINUES else draw(summaries()),
+        summary=None if ending is Ending.CONTINUES else draw(summaries(aborted=ending is Ending.ABORTED)),
+        simulator_restarts=draw(st.integers(0, 2**63)),
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distrib_l2r.invalid import InvalidMessageError
@@ -32,13 +32,14 @@ CHUNK = TrajectoryChunk(
 )
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_chunk_survives_the_wire(data: st.DataObject) -> None:
     spaces = data.draw(all_spaces())
     chunk = data.draw(chunks(spaces))
     message = pb.TrajectoryChunk.FromString(encode_chunk(chunk).SerializeToString())
     decoded = decode_chunk(message, decode_spaces(encode_spaces(spaces)))
-    for name in ("sequence", "episode_id", "first_step", "policy_version", "purpose", "ending", "summary"):
+    for name in ("sequence", "episode_id", "first_step", "policy_version", "purpose", "ending", "summary", "simulator_restarts"):
         assert getattr(decoded, name) == getattr(chunk, name)
     for ours, theirs in ((chunk.observation, decoded.observation), (chunk.privileged, decoded.privileged)):
         assert set(ours) == set(theirs)
@@ -49,6 +50,7 @@ def test_any_chunk_survives_the_wire(data: st.DataObject) -> None:
     np.testing.assert_array_equal(decoded.reward, chunk.reward)
 
 
+@settings(deadline=None)
 @given(all_spaces())
 def test_any_spaces_survive_the_wire(spaces: Spaces) -> None:
     decoded = decode_spaces(spaces_pb2.Spaces.FromString(encode_spaces(spaces).SerializeToString()))
@@ -64,6 +66,7 @@ def test_an_image_space_takes_a_scalar_on_the_wire() -> None:
     assert encode_spaces(spaces).ByteSize() < 200
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_refused_and_never_crash(data: bytes) -> None:
     try:
@@ -117,6 +120,14 @@ def _tensor(
         (lambda m: setattr(m.summary, "length", 0), r"chunk\.summary\.length is 0; an episode has at least one step"),
         (lambda m: setattr(m.summary, "laps_started", 0), r"chunk\.summary\.laps_started is 0; 1 laps were completed"),
         (lambda m: setattr(m.summary.laps[0], "time_seconds", -1), r"chunk\.summary\.laps\[0\]"),
+        (
+            lambda m: setattr(m.summary, "abort_reason", "why"),
+            r"chunk\.summary\.abort_reason is present; it is empty unless the episode was aborted",
+        ),
+        (
+            lambda m: (setattr(m, "ending", 4), setattr(m.summary, "abort_reason", "x" * 1001)),
+            r"chunk\.summary\.abort_reason is 1001 characters long; it may have at most 1000",
+        ),
         (lambda m: setattr(m.summary, "episode_return", float("nan")), r"chunk\.summary\.episode_return is nan"),
     ],
 )

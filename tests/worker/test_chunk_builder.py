@@ -29,9 +29,9 @@ def test_chunks_of_an_episode_overlap_in_exactly_one_observation(length: int) ->
     build.begin_episode(observation(0), policy_version=3)
     for step in range(length):
         if build.full:
-            chunks.append(build.seal(Ending.CONTINUES, next_policy_version=3, record=record, length=CHUNK_LENGTH))
+            chunks.append(build.seal(Ending.CONTINUES, next_policy_version=3, record=record))
         build.add(np.full(ACTION_SIZE, 0.5, np.float32), step, observation(step + 1))
-    chunks.append(build.seal(Ending.TERMINATED, next_policy_version=3, record=record, length=build.length))
+    chunks.append(build.seal(Ending.TERMINATED, next_policy_version=3, record=record))
     rows = [chunk.observation["observation"][:, 0] for chunk in chunks]
     assert all(before[-1] == after[0] for before, after in itertools.pairwise(rows))
     assert [value for row in rows for value in row[:-1]] == list(range(length))
@@ -47,22 +47,10 @@ def test_a_sealed_chunk_does_not_change_when_the_episode_goes_on() -> None:
     build = builder()
     build.begin_episode(observation(0), policy_version=1)
     build.add(np.zeros(ACTION_SIZE), 1.0, observation(1))
-    chunk = build.seal(Ending.CONTINUES, next_policy_version=2, record=EpisodeRecord(), length=1)
+    chunk = build.seal(Ending.CONTINUES, next_policy_version=2, record=EpisodeRecord())
     build.add(np.ones(ACTION_SIZE), 2.0, observation(9))
     assert chunk.observation["observation"][:, 0].tolist() == [0, 1]
     assert (chunk.policy_version, build.policy_version) == (1, 2)
-
-
-def test_steps_from_the_first_that_is_not_finite_are_found() -> None:
-    build = builder()
-    build.begin_episode(observation(0), policy_version=1)
-    build.add(np.zeros(ACTION_SIZE), 1.0, observation(1))
-    assert build.sound_length() == 1
-    build.add(np.zeros(ACTION_SIZE), 1.0, observation(math.nan))
-    build.add(np.zeros(ACTION_SIZE), math.inf, observation(3))
-    assert build.sound_length() == 1
-    chunk = build.seal(Ending.ABORTED, next_policy_version=1, record=EpisodeRecord(), length=1)
-    assert np.isfinite(chunk.observation["observation"]).all()
 
 
 def test_laps_and_metrics_come_from_info() -> None:

@@ -2,6 +2,8 @@
 
 import threading
 
+import pytest
+
 from distrib_l2r.v1 import trajectory_pb2 as pb
 from worker_service.outbox import Outbox
 
@@ -54,3 +56,16 @@ def test_waiting_for_the_last_acknowledgement_ends_with_it_or_with_the_time() ->
     assert not outbox.wait_empty(timeout_seconds=0.01)
     outbox.acknowledge(1)
     assert outbox.wait_empty(timeout_seconds=0)
+
+
+def test_an_acknowledgement_of_what_was_never_put_lets_go_of_nothing() -> None:
+    outbox = filled(2)
+    with pytest.raises(ValueError, match="sequence is 3; the newest chunk put here is 2"):
+        outbox.acknowledge(3)
+    assert len(outbox) == 2
+
+
+def test_a_worker_that_leaves_may_put_beyond_the_capacity() -> None:
+    outbox = filled(2, capacity=2)
+    assert outbox.put(pb.TrajectoryChunk(episode_id=3), timeout_seconds=0, beyond_capacity=True)
+    assert episode(outbox, 3) == 3

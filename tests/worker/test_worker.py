@@ -8,12 +8,14 @@ from contextlib import contextmanager
 import gymnasium
 import numpy as np
 import pytest
+import torch
 
+from distrib_l2r.v1 import join_pb2
 from learner_service import AsyncLearningNode, LearnerConfig
 from learner_service.config import EnvironmentConfig, ExplorationConfig, FlowConfig, TransportConfig
-from learner_service.replay.ring import DEAD
 from tests.bare_client import eventually
 from tests.fakes import CountingPolicy
+from tests.worker.rows import ring_rewards
 from worker_service import AsyncWorker, WorkerConfig
 from worker_service.client import LearnerRefusedError
 from worker_service.environment import Environment
@@ -74,17 +76,6 @@ def test_what_the_worker_drove_is_what_replay_holds() -> None:
         assert status.workers[0].episodes == len(rewards) // 10
 
 
-def ring_rewards(node: AsyncLearningNode) -> list[float]:
-    """Rewards in the order they were added, tails left out."""
-    training = node.run.training
-    assert training is not None
-    ring = training.ring
-    assert ring.written <= ring.capacity, "nothing is overwritten yet"
-    with ring.lock:
-        rewards: list[float] = ring.reward[ring.ending != DEAD].tolist()
-    return rewards
-
-
 def test_new_versions_reach_a_driving_worker_between_steps() -> None:
     with learner() as node, working(node.address):
         eventually(lambda: node.status().policy_version >= 4, "versions are published")
@@ -110,14 +101,61 @@ def test_an_evaluator_reports_versions_and_their_laps() -> None:
         )
 
 
-@pytest.mark.parametrize("env", ["Failing", "NotANumber"])
-def test_a_failing_simulator_is_restarted_and_poisons_nothing(env: str) -> None:
-    with learner(env) as node:
+FAULTS = {
+    "raises": "step raised ConnectionError: the planted crash of the simulator",
+    "exits": "step raised SystemExit: 3",
+    "reward": "step returned the reward nan; it must be finite as float32",
+    "infinite": "observation 'observation' is not finite: array([inf, inf, inf], dtype=float32)",
+    "shape": "observation 'observation' is float32 (1,); its space is float32 (3,): correct the wrapper",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_failing_simulator_is_made_anew_and_poisons_nothing(fault: str) -> None:
+    with faulty_learner(fault) as node:
         with working(node.address):
             eventually(lambda: any(worker.aborted_episodes >= 2 for worker in node.status().workers), "it goes on")
+        worker = node.status().workers[0]
+        assert worker.abort_reason == FAULTS[fault]
+        assert worker.simulator_restarts >= 1
         rewards = ring_rewards(node)
-        assert np.isfinite(rewards).all()
         assert all(reward == i % 7 + 1 for i, reward in enumerate(rewards)), "all 7 sound steps of each, no other"
+
+
+@pytest.mark.parametrize("fault", ["reset raises", "reset is not finite"])
+def test_a_failing_reset_is_told_by_the_count_of_restarts(fault: str) -> None:
+    with faulty_learner(fault) as node:
+        with working(node.address):
+            eventually(lambda: any(worker.simulator_restarts >= 2 for worker in node.status().workers), "it goes on")
+        assert node.status().workers[0].aborted_episodes == 0
+        rewards = ring_rewards(node)
+        assert all(reward == i % 10 + 1 for i, reward in enumerate(rewards))
+
+
+def test_an_evaluator_whose_simulator_fails_goes_on_with_the_next_versions() -> None:
+    with faulty_learner("raises") as node, working(node.address, role="evaluate"), working(node.address):
+        eventually(
+            lambda: any(w.role == join_pb2.ROLE_EVALUATE and w.policy_version > 2 for w in node.status().workers),
+            "it evaluates a later version",
+        )
+
+
+def faulty_learner(fault: str) -> AsyncLearningNode:
+    environment = EnvironmentConfig(
+        env="tests.system.failing_environments:Faulty-v0", env_args=(f"fault={fault}", "step_seconds=0.001")
+    )
+    return AsyncLearningNode(CountingPolicy(), dataclasses.replace(CONFIG, environment=environment))
+
+
+def test_a_policy_whose_actions_are_no_numbers_ends_neither_worker_nor_learner() -> None:
+    policy = CountingPolicy()
+    # Finite weights, so that they travel; their product with the first observations is not.
+    with torch.no_grad():
+        policy.actor.linear.weight.copy_(torch.tensor([[3e38, -3e38, 3e38]] * 2))
+    with AsyncLearningNode(policy, CONFIG) as node:
+        with working(node.address):
+            eventually(lambda: any(w.simulator_restarts >= 2 for w in node.status().workers), "it goes on")
+        assert not node.status().failure
 
 
 def test_a_worker_whose_space_is_wrong_ends_with_the_sentence_that_names_both() -> None:

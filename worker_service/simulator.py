@@ -1,0 +1,176 @@
+"""The simulator as the rollout sees it: every call has a deadline, and everything it returns is checked."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from distrib_l2r.spaces import Box, Spaces
+from distrib_l2r.tensor import Array
+from worker_service.deadline import CallExpiredError, DeadlineWatch
+from worker_service.environment import Environment, environment_spaces, observation_columns
+
+_logger = logging.getLogger(__name__)
+
+LARGEST_REWARD: Final = float(np.finfo(np.float32).max)
+
+
+class SimulatorFailedError(RuntimeError):
+    """The simulator raised, or returned what cannot be used; the episode ends before that step."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Step:
+    """What one step led to."""
+
+    columns: Mapping[str, Array]
+    """The observation: each column in its box's shape and dtype, finite."""
+    reward: float
+    """Finite as float32."""
+    terminated: bool
+    truncated: bool
+    info: Mapping[str, Any]
+
+
+class Simulator:
+    """One environment at a time, made anew after each failure.
+
+    Args:
+        make: makes and wraps the environment.
+        watch: watches the calls.
+        step_seconds: deadline of a step.
+        reset_seconds: deadline of a reset, of making and closing, and of the first step, which may still compile.
+    """
+
+    def __init__(
+        self, make: Callable[[], Environment], watch: DeadlineWatch, *, step_seconds: float, reset_seconds: float
+    ) -> None:
+        self._make = make
+        self._watch = watch
+        self._step_seconds = step_seconds
+        self._reset_seconds = reset_seconds
+        self._next_step_seconds = reset_seconds
+        self._environment: Environment | None = None
+        self._spaces: Spaces | None = None
+
+    @property
+    def spaces(self) -> Spaces:
+        """The environment's; of the first made, and the same ever after."""
+        assert self._spaces is not None, "made before it is asked"
+        return self._spaces
+
+    @property
+    def made(self) -> bool:
+        """Whether there is an environment."""
+        return self._environment is not None
+
+    def make(self) -> None:
+        """Makes the environment.
+
+        Raises:
+            SimulatorFailedError: it raised, its error chained, or its spaces are not what they were.
+            CallExpiredError: it took too long, and somebody else has taken over.
+        """
+        environment = self._call("making the environment", self._reset_seconds, self._make)
+        try:
+            spaces = environment_spaces(environment)
+        except TypeError as error:
+            raise SimulatorFailedError(str(error)) from error
+        mismatch = self._spaces.mismatch(spaces) if self._spaces is not None else None
+        if mismatch is not None:
+            difference = mismatch.replace("the run's", "the first one's")
+            raise SimulatorFailedError(f"the environment made anew differs: {difference}")
+        self._environment, self._spaces = environment, spaces
+        self._next_step_seconds = self._reset_seconds
+
+    def reset(self, seed: int | None) -> Mapping[str, Array]:
+        """Begins an episode; returns its first observation, by column.
+
+        Raises:
+            SimulatorFailedError: it raised, or returned what cannot be used.
+            CallExpiredError: it took too long, and somebody else has taken over.
+        """
+        assert self._environment is not None, "made before it is driven"
+        answer = self._call("reset", self._reset_seconds, self._environment.reset, seed=seed)
+        try:
+            observation, _ = answer
+        except (TypeError, ValueError) as error:
+            raise SimulatorFailedError(f"reset returned {answer!r:.200}; it must be observation, info") from error
+        return self._columns(observation)
+
+    def step(self, action: Array) -> Step:
+        """Takes a step.
+
+        Raises:
+            SimulatorFailedError: it raised, or returned what cannot be used.
+            CallExpiredError: it took too long, and somebody else has taken over.
+        """
+        assert self._environment is not None, "made before it is driven"
+        # A copy: some wrappers change what they are given.
+        answer = self._call("step", self._next_step_seconds, self._environment.step, action.copy())
+        self._next_step_seconds = self._step_seconds
+        try:
+            observation, given_reward, terminated, truncated, info = answer
+            reward = float(given_reward)
+            ended = bool(terminated), bool(truncated)
+        except (TypeError, ValueError) as error:
+            raise SimulatorFailedError(
+                f"step returned {answer!r:.200}; it must be observation, reward, terminated, truncated, info"
+            ) from error
+        # False for NaN as well.
+        if not abs(reward) <= LARGEST_REWARD:
+            raise SimulatorFailedError(f"step returned the reward {reward}; it must be finite as float32")
+        return Step(self._columns(observation), reward, *ended, info if isinstance(info, Mapping) else {})
+
+    def close(self) -> None:
+        """Closes the environment, if there is one; one that fails to close is reported and left behind.
+
+        Raises:
+            CallExpiredError: it took too long, and somebody else has taken over.
+        """
+        environment, self._environment = self._environment, None
+        if environment is not None:
+            try:
+                self._call("closing the environment", self._reset_seconds, environment.close)
+            except SimulatorFailedError:
+                _logger.exception("the simulator failed while it was closed")
+
+    def _call(self, what: str, seconds: float, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return self._watch.call(what, seconds, function, *args, **kwargs)
+        except CallExpiredError:
+            raise
+        # Simulators raise anything, and some try to end the process.
+        except (Exception, SystemExit) as error:
+            raise SimulatorFailedError(f"{what} raised {type(error).__name__}: {error}") from error
+
+    def _columns(self, observation: Any) -> Mapping[str, Array]:
+        given = observation_columns(observation)
+        columns: dict[str, Array] = {}
+        for name, box in self.spaces.observation.items():
+            if name not in given:
+                raise SimulatorFailedError(f"the observation has no column {name!r}; its space has one")
+            column = np.asarray(given[name])
+            if column.dtype != box.dtype or column.shape != box.shape:
+                column = _converted(name, column, box)
+            if column.dtype.kind == "f" and not np.isfinite(column).all():
+                raise SimulatorFailedError(f"observation {name!r} is not finite: {column!r:.200}")
+            columns[name] = column
+        return columns
+
+
+def _converted(name: str, column: Array, box: Box) -> Array:
+    """The column in its box's dtype.
+
+    Raises:
+        SimulatorFailedError: shape or kind are wrong. Widths of floating-point numbers may differ, as they do in many
+            environments; that bounds of observations are exceeded, which is as common, harms nobody.
+    """
+    if column.shape != box.shape or (column.dtype.kind, box.dtype.kind) != ("f", "f"):
+        raise SimulatorFailedError(
+            f"observation {name!r} is {column.dtype.name} {column.shape}; its space is {box}: correct the wrapper"
+        )
+    with np.errstate(over="ignore"):  # what becomes infinite is refused as such
+        return column.astype(box.dtype)
