@@ -30,7 +30,6 @@ def main() -> int:
         fleet = Fleet(
             directory,
             workers=config.workers,
-            seed=config.seed,
             stack=stack,
             learner_program=program,
             replay_capacity=config.rows,
@@ -39,12 +38,15 @@ def main() -> int:
         stack.callback(watch.close)
         experiment = Experiment(config=config, fleet=fleet, watch=watch)
         found = experiment.run()
-    violations = len(watch.violations) + found.violation_count
+        violations = len(watch.violations) + found.violation_count
+        if violations:
+            # The disk goes with the stack.
+            shutil.copytree(fleet.run_directory, directory / "run")
     for sentence in (*watch.violations, *found.violations):
         print(f"VIOLATION: {sentence}")
     if config.directory is None:
         if violations:
-            print(f"logs and ledgers: {directory}")
+            print(f"logs, ledgers and the run: {directory}")
         else:
             shutil.rmtree(directory)
     print(json.dumps(_figures(experiment, found, violations, time.monotonic() - started)), flush=True)

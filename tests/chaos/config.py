@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 ROWS_AT_FIRST: Final = 200_000
-ROWS_A_FAULT: Final = 4_000
-"""A fault takes about 3 s, and workers drive about 500 transitions a second."""
+ROWS_A_FAULT: Final = 2_500
+"""About 1,000 transitions were driven while a fault struck and was recovered from."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,12 +4,15 @@ import errno
 import os
 import shutil
 import subprocess
+import time
 from contextlib import ExitStack
+from math import inf
 from pathlib import Path
 from typing import Final
 
 TOOL_SECONDS: Final = 30.0
 BLOCK_BYTES: Final = 4096
+EXCUSE_SECONDS: Final = 5.0
 
 
 class Disk:
@@ -31,6 +34,7 @@ class Disk:
         )
         """Whether it can be full: only a file system of its own."""
         self._filler = path / "filler"
+        self._freed_at = -inf
         if self.limited:
             stack.callback(self._unmount)
 
@@ -38,6 +42,11 @@ class Disk:
     def full(self) -> bool:
         """Whether the filler lies on it."""
         return self._filler.exists()
+
+    @property
+    def excuses(self) -> bool:
+        """Whether it is full, or was so lately that a process may still end for that."""
+        return self.full or time.monotonic() < self._freed_at + EXCUSE_SECONDS
 
     def fill(self) -> None:
         """Takes all free space, to the last block."""
@@ -57,7 +66,9 @@ class Disk:
 
     def free(self) -> None:
         """Gives the space back."""
-        self._filler.unlink(missing_ok=True)
+        if self.full:
+            self._filler.unlink()
+            self._freed_at = time.monotonic()
 
     def _unmount(self) -> None:
         if not _run("umount", str(self.path)) and not _run("umount", "--lazy", str(self.path)):

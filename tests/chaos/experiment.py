@@ -1,5 +1,6 @@
 """The experiment: faults one after the other, recovery between them, and the audit at the end."""
 
+import json
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from typing import Final
 
 from tests.chaos.audit import Audit, audit
 from tests.chaos.config import ChaosConfig
-from tests.chaos.faults import LEARNER_EXIT_SECONDS, WORKER_EXIT_SECONDS, FullDisk, Stop
+from tests.chaos.faults import LEARNER_EXIT_SECONDS, WORKER_EXIT_SECONDS, Stop
 from tests.chaos.fleet import Fleet
 from tests.chaos.ledger import read_ledgers
 from tests.chaos.schedule import Schedule, Strike, possible_kinds
@@ -45,7 +46,10 @@ class Experiment:
                 break
             settled = self._strike(strike, settled)
         self._end()
-        return audit(self.fleet.run_directory / "replay", read_ledgers(self.fleet.ledgers), self._evaluators())
+        evaluators = frozenset(self.fleet.evaluator_processes)
+        found = audit(self.fleet.run_directory / "replay", read_ledgers(self.fleet.ledgers), evaluators)
+        self._check_versions(found)
+        return found
 
     def _strike(self, strike: Strike, settled: bool) -> bool:
         """Returns whether the fleet recovered from it."""
@@ -63,8 +67,6 @@ class Experiment:
         self.watch.hold(max(fault.seconds for fault in faults), what)
         for fault in reversed(faults):
             fault.end(self.fleet)
-        if any(isinstance(fault, FullDisk) for fault in faults):
-            self.watch.look(what)
         self.watch.begin_recovery()
         struck = time.monotonic()
         recovery = self.watch.await_recovery(what, self.config.recovery_seconds) if strike.settles else 0.0
@@ -91,5 +93,10 @@ class Experiment:
         if wrong is not None:
             self.watch.violations.append(f"{wrong} (the end)")
 
-    def _evaluators(self) -> frozenset[int]:
-        return frozenset(self.fleet.evaluator_processes)
+    def _check_versions(self, found: Audit) -> None:
+        """The version that the learner kept at its end must be the newest that anybody saw."""
+        file = self.fleet.run_directory / "newest" / "policy.json"
+        kept = json.loads(file.read_text())["policy_version"] if file.exists() else 0
+        seen = max(self.watch.newest_version, found.newest_version)
+        if kept < seen:
+            self.watch.violations.append(f"the learner kept policy version {kept} at its end; {seen} had been seen")

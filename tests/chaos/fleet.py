@@ -41,7 +41,6 @@ class Fleet:
     Args:
         directory: for logs, ledgers and the run.
         workers: how many collect.
-        seed: names the network, so that two runs do not share one.
         stack: ends it all.
         replay_capacity: rows; enough that nothing is overwritten, or the audit finds it missing.
         learner_program: Python's arguments that start a learner.
@@ -52,7 +51,6 @@ class Fleet:
         directory: Path,
         *,
         workers: int,
-        seed: int,
         stack: ExitStack,
         replay_capacity: int,
         learner_program: Sequence[str] = ("-m", "learner_service"),
@@ -67,7 +65,7 @@ class Fleet:
         """How often the learner was killed with a checkpoint half written."""
         self.disk = Disk(directory / "disk", replay_capacity * ROW_BYTES // 1_000_000 + SPARE_DISK_MEGABYTES, stack)
         self.run_directory = self.disk.path / "run"
-        self.network = self._make_network(seed, stack)
+        self.network = self._make_network(stack)
         port = PORT_IN_NAMESPACE if self.network.faulty else _free_port()
         self.address = f"127.0.0.1:{port}"
         """Where this process reaches the learner."""
@@ -116,11 +114,11 @@ class Fleet:
             for name in self.worker_names:
                 self.network.set_link(name)
 
-    def _make_network(self, seed: int, stack: ExitStack) -> Network:
+    def _make_network(self, stack: ExitStack) -> Network:
         tool = find_tool(ROOT)
         if tool is None or not shutil.which("ip") or not Path("/dev/net/tun").exists():
             return Loopback()
-        return FaultyNetwork(tool, f"chaos{seed}", [LEARNER, *self.worker_names], stack)
+        return FaultyNetwork(tool, [LEARNER, *self.worker_names], stack)
 
     def _learner_command(self) -> list[str]:
         return [

@@ -11,6 +11,8 @@ from typing import Final, Protocol
 
 TOOL_SECONDS: Final = 60.0
 CONTROL: Final = Path("/run/testbed/netfault")
+SESSION: Final = "chaos"
+"""Begins the names of this suite's sessions; the process id ends them."""
 CLONE_NEWNET: Final = 0x40000000
 """From <linux/sched.h>."""
 SOUND: Final[dict[str, float | bool]] = {
@@ -59,7 +61,6 @@ class FaultyNetwork:
 
     Args:
         tool: the testbed's netfault.
-        session: a name of this run alone.
         nodes: learner and workers.
         stack: takes it all down.
 
@@ -72,12 +73,14 @@ class FaultyNetwork:
     host = "0.0.0.0"  # noqa: S104  # of a namespace of its own
     learner_name = "learner"
 
-    def __init__(self, tool: Path, session: str, nodes: list[str], stack: ExitStack) -> None:
+    def __init__(self, tool: Path, nodes: list[str], stack: ExitStack) -> None:
+        _end_leftovers(tool)
+        session = f"{SESSION}{os.getpid()}"
         self._base = [sys.executable, str(tool), "--session", session]
         self._control = CONTROL / session / "control.json"
         self._links: dict[str, dict[str, float | bool]] = {node: dict(SOUND) for node in nodes}
-        stack.callback(self._run, "down")
-        self._run("up", *nodes)
+        stack.callback(_run, [*self._base, "down"])
+        _run([*self._base, "up", *nodes])
         home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         stack.callback(os.close, home)
         # Before everything is taken down, which ends all processes inside.
@@ -94,12 +97,6 @@ class FaultyNetwork:
         new.write_text(json.dumps({name: {**link, "cut_from": []} for name, link in self._links.items()}))
         new.replace(self._control)
 
-    def _run(self, *arguments: str) -> None:
-        command = [*self._base, *arguments]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=TOOL_SECONDS)
-        if done.returncode != 0:
-            raise subprocess.SubprocessError(f"netfault {' '.join(arguments)} failed: {done.stderr.strip()}")
-
 
 def find_tool(root: Path) -> Path | None:
     """The testbed's netfault: in TESTBED_DIR, else in shared/testbed beside the repository or above it."""
@@ -113,3 +110,16 @@ def _enter(namespace: int) -> None:
     if libc.setns(namespace, CLONE_NEWNET) != 0:
         error = ctypes.get_errno()
         raise OSError(error, f"cannot enter a network namespace: {os.strerror(error)}")
+
+
+def _end_leftovers(tool: Path) -> None:
+    """Takes down what runs left that were killed."""
+    for path in CONTROL.glob(f"{SESSION}[0-9]*/"):
+        if not Path("/proc", path.name.removeprefix(SESSION)).exists():
+            _run([sys.executable, str(tool), "--session", path.name, "down"])
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=TOOL_SECONDS)
+    if done.returncode != 0:
+        raise subprocess.SubprocessError(f"{' '.join(command)} failed: {done.stderr.strip()}")

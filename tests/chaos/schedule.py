@@ -62,10 +62,10 @@ class Schedule:
     def _table(self) -> list[tuple[str, float, Callable[[], Fault]]]:
         """Every kind with its weight and its draw. What makes the learner start anew takes longest, hence is rarer."""
         return [
-            (Kill.kind, 9, lambda: Kill(LEARNER)),
+            (Kill.kind, 7, lambda: Kill(LEARNER)),
             (Kill.kind, 14, lambda: Kill(self._worker())),
-            (KillInCheckpoint.kind, 3, lambda: KillInCheckpoint(self._between(0.01, 0.08), self._between(0, 0.2))),
-            (Stop.kind, 4, lambda: Stop(LEARNER)),
+            (KillInCheckpoint.kind, 4, lambda: KillInCheckpoint(self._between(0.01, 0.08), self._between(0, 0.2))),
+            (Stop.kind, 3, lambda: Stop(LEARNER)),
             (Stop.kind, 9, lambda: Stop(self._worker())),
             (Pause.kind, 9, lambda: Pause(LEARNER, self._between(0.2, 3))),
             (Pause.kind, 9, lambda: Pause(self._worker(), self._between(0.2, 3))),

@@ -120,7 +120,7 @@ class Watch:
         for name, service in self._fleet.services.items():
             if service.alive:
                 continue
-            if name == LEARNER and (self._fleet.disk.full or "FullDisk" in during):
+            if name == LEARNER and self._fleet.disk.excuses:
                 if self._fleet.disk.full:
                     continue
                 self.exits_on_full_disk += 1
