@@ -76,10 +76,11 @@ def take_up(run: "Run", checkpoint: Checkpoint) -> None:
     assert training is not None, "whoever calls has built it"
     state: Mapping[str, Any] = checkpoint.state
     differences = _differences(run, checkpoint)
-    if checkpoint.about["environment"] != about_run(run)["environment"]:
+    environment = checkpoint.about["environment"]
+    if environment != (here := about_run(run)["environment"]):
         raise ValueError(
-            f"checkpoint {checkpoint.path} is of another environment, {checkpoint.about['environment']}, and this one is "
-            f"{about_run(run)['environment']}: give the --env and --env-args that it was made with, or another --run-dir"
+            f"checkpoint {checkpoint.path} is of another environment, {environment}, and this one is {here}: "
+            "give the --env and --env-args that it was made with, or another --run-dir"
         )
     try:
         training.policy.load_state_dict(state["policy"])

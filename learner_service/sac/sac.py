@@ -1,6 +1,7 @@
 """Soft actor-critic (Haarnoja et al. 2018, https://arxiv.org/abs/1812.05905) with modern critics."""
 
 import copy
+import logging
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ from learner_service.sac.mlp import MLP
 from learner_service.sac.optimiser import Optimiser, as_vector
 from learner_service.sac.return_scale import ReturnScale
 from learner_service.sac.values import make_values
+
+_logger = logging.getLogger(__name__)
 
 CRITICS = 2
 """Clipped double Q-learning takes the least of two (https://arxiv.org/abs/1802.09477)."""
@@ -201,6 +204,7 @@ class SAC:
             | {
                 "log_temperature": self._log_temperature,
                 "random": self._random.get_state(),
+                "device": self.device.type,
                 "updates": self._updates,
                 "newest": self._newest,
             }
@@ -208,7 +212,7 @@ class SAC:
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes up a state of an `SAC` of the same spaces and configuration.
+        """Takes up a state of an `SAC` of the same spaces and configuration, on whatever device that was.
 
         Raises:
             RuntimeError: its networks are of other shapes.
@@ -217,7 +221,13 @@ class SAC:
             part.load_state_dict(state[name])
         with torch.no_grad():
             self._log_temperature.copy_(state["log_temperature"])
-        self._random.set_state(state["random"].cpu())
+        if state["device"] == self.device.type:
+            self._random.set_state(state["random"].cpu())
+        else:
+            # Generators of different kinds of device have nothing in common; everything else moves over.
+            _logger.warning(
+                "the state is of a %s, this is a %s: random numbers begin anew", state["device"], self.device
+            )
         self._updates = state["updates"]
         self._newest = {name: tensor.to(self.device, copy=True) for name, tensor in state["newest"].items()}
 
