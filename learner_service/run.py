@@ -257,6 +257,9 @@ class Run:
         if chunk.purpose is Purpose.TRAINING:
             self.evaluations.add_training_laps(laps)
             return
+        if chunk.ending is Ending.ABORTED:
+            # How far the simulator got before it failed says nothing about the version.
+            return
         policy = self.training.store.find(chunk.policy_version) if self.training else None
         is_best = self.evaluations.add_episode(
             chunk.policy_version,

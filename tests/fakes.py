@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -79,8 +79,6 @@ class CountingEnvironment(gymnasium.Env[Array, Array]):
 
     observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (OBSERVATION_SIZE,), np.float32)
     action_space = gymnasium.spaces.Box(-1, 1, (ACTION_SIZE,), np.float32)
-    fail_at_step: ClassVar[int | None] = None
-    not_a_number_at_step: ClassVar[int | None] = None
 
     def __init__(self, length: int = 10, step_seconds: float = 0.0) -> None:
         self._length = length
@@ -98,9 +96,7 @@ class CountingEnvironment(gymnasium.Env[Array, Array]):
         assert self.action_space.contains(action), action
         time.sleep(self._step_seconds)
         self._step += 1
-        if self._step == self.fail_at_step:
-            raise ConnectionError("the planted crash of the simulator")
-        reward = float("nan") if self._step == self.not_a_number_at_step else float(self._step)
+        reward = float(self._step)
         last = self._step == self._length
         info: dict[str, Any] = {}
         if last:
@@ -112,18 +108,6 @@ class CountingEnvironment(gymnasium.Env[Array, Array]):
         return np.array([self._step, self._episode, self._seed], np.float32)
 
 
-class FailingEnvironment(CountingEnvironment):
-    """Its simulator crashes in the 8th step of every episode."""
-
-    fail_at_step = 8
-
-
-class NotANumberEnvironment(CountingEnvironment):
-    """Its 8th reward is not a number."""
-
-    not_a_number_at_step = 8
-
-
 class HangingEnvironment(CountingEnvironment):
     """Its first step says so and never returns."""
 
@@ -133,5 +117,5 @@ class HangingEnvironment(CountingEnvironment):
         return super().step(action)
 
 
-for name in ("Counting", "Failing", "NotANumber", "Hanging"):
+for name in ("Counting", "Hanging"):
     gymnasium.register(f"{name}-v0", f"tests.fakes:{name}Environment", disable_env_checker=True)

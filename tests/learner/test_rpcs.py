@@ -201,6 +201,14 @@ def test_evaluation_never_enters_replay_but_is_reported_by_version(client: BareC
     assert status.best_lap.lap.time_seconds == 61.25
 
 
+def test_an_aborted_evaluation_episode_says_nothing_about_its_version(client: BareClient) -> None:
+    chunk = chunk_request(1, purpose=Purpose.EVALUATION, ending=Ending.ABORTED)
+    client.push(client.header(), chunk)
+    status = client.status()
+    assert not status.HasField("newest_evaluation")
+    assert (status.aborted_episodes, status.workers[0].aborted_episodes) == (1, 1)
+
+
 def test_status_counts_what_each_worker_did(client: BareClient) -> None:
     client.push(client.header(), chunk_request(1, ending=Ending.ABORTED))
     worker = client.status().workers[0]
