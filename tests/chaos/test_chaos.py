@@ -30,12 +30,12 @@ def chaos(*flags: str) -> tuple[int, dict[str, Any], str]:
 
 
 def test_no_acknowledged_transition_is_lost_doubled_or_torn(tmp_path: Path) -> None:
-    status, figures, said = chaos("--faults", "20", "--seed", "7", "--directory", str(tmp_path / "chaos"))
+    status, figures, said = chaos("--faults", "20", "--seed", "194", "--directory", str(tmp_path / "chaos"))
     assert status == 0, said
     assert figures["faults"] == 20
     assert figures["violations"] == 0
     assert figures["transitions_acknowledged"] == figures["transitions_found"] > 1000
-    assert figures["starts"]["learner"] > 1, "this seed restarts the learner"
+    assert figures["starts"]["learner"] == 3, "seed 194 kills the learner, once amid a checkpoint, and has every kind of fault"
     assert not (tmp_path / "chaos" / "disk").is_mount()
 
 
