@@ -10,6 +10,9 @@ from typing import Any
 from distrib_l2r.trajectory import EpisodeSummary, Lap, encode_lap
 from distrib_l2r.v1 import status_pb2
 
+UNTAKEN_EVALUATIONS = 1000
+"""Newest complete evaluations that wait to be taken."""
+
 UNFINISHED_VERSIONS = 64
 """Versions with too few episodes so far that are remembered; an evaluator that died leaves one behind."""
 
@@ -101,7 +104,7 @@ class Evaluations:
     laps_clean: int = 0
     laps_total: int = 0
     _episodes: dict[int, list[EpisodeSummary]] = field(default_factory=dict)
-    _complete: deque[Evaluation] = field(default_factory=deque)
+    _complete: deque[Evaluation] = field(default_factory=lambda: deque(maxlen=UNTAKEN_EVALUATIONS))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add_training_laps(self, laps: list[LapRecord]) -> None:

@@ -1,7 +1,7 @@
 """Published policy versions: the newest for everyone, older ones while an evaluator drives them."""
 
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 
 from distrib_l2r.limits import MAX_MESSAGE_BYTES
@@ -11,6 +11,9 @@ from distrib_l2r.v1 import learner_service_pb2
 
 PINS_PER_SESSION = 4
 """Versions kept for one evaluator: the one it drives, and those whose last chunks may still be on their way."""
+
+PINNING_SESSIONS = 64
+"""Evaluators whose versions are kept; each process is a new one, so that those of long ago must go."""
 
 _NOTHING_NEWER = learner_service_pb2.GetPolicyResponse().SerializeToString()
 
@@ -32,7 +35,7 @@ class PolicyStore:
         self._before_publish = before_publish
         self._newest: PolicyVersion | None = None
         self._response = _NOTHING_NEWER
-        self._pins: dict[str, deque[PolicyVersion]] = {}
+        self._pins: OrderedDict[str, deque[PolicyVersion]] = OrderedDict()
         self.on_publish: Callable[[], None] = lambda: None
 
     def publish(self, weights: Mapping[str, Array], *, training_step: int) -> PolicyVersion:
@@ -81,6 +84,9 @@ class PolicyStore:
         """Keeps the newest version findable while this evaluator drives it."""
         with self._lock:
             pins = self._pins.setdefault(session_id, deque(maxlen=PINS_PER_SESSION))
+            self._pins.move_to_end(session_id)
+            while len(self._pins) > PINNING_SESSIONS:
+                self._pins.popitem(last=False)
             if self._newest is not None and (not pins or pins[-1] is not self._newest):
                 pins.append(self._newest)
 

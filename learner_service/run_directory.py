@@ -15,14 +15,10 @@ from safetensors.numpy import save
 from distrib_l2r.environment import decode_arguments
 from distrib_l2r.policy import PolicyGraph, PolicyVersion
 from distrib_l2r.v1 import join_pb2, status_pb2
-from learner_service.evaluation import Evaluation
+from learner_service.evaluation import UNTAKEN_EVALUATIONS, Evaluation
 from learner_service.run import Run
 
 _logger = logging.getLogger(__name__)
-
-
-UNWRITTEN_EVALUATIONS = 1000
-"""Newest evaluations that wait for a disk which takes none."""
 
 
 class RunDirectory:
@@ -35,7 +31,7 @@ class RunDirectory:
         self._path = path
         self._run = run
         self._saved_best: PolicyVersion | None = None
-        self._unwritten: deque[Evaluation] = deque(maxlen=UNWRITTEN_EVALUATIONS)
+        self._unwritten: deque[Evaluation] = deque(maxlen=UNTAKEN_EVALUATIONS)
         path.mkdir(parents=True, exist_ok=True)
 
     def record(self, status: status_pb2.RunStatus) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
 import grpc
 
@@ -23,6 +23,7 @@ Context: TypeAlias = "grpc.aio.ServicerContext[pb.PushTrajectoriesRequest, pb.Pu
 AnyContext: TypeAlias = "grpc.aio.ServicerContext[object, object]"
 
 MAX_SESSION_ID_LENGTH = 64
+STOPPING = "the learner is stopping; join its successor"
 HEADER_DEADLINE_SECONDS = 30.0
 """From the opening of a stream to its header."""
 HALF_CLOSE_SECONDS = 1.0
@@ -41,7 +42,7 @@ class LearnerServicer:
     async def JoinRun(self, request: pb.JoinRunRequest, context: AnyContext) -> pb.JoinRunResponse:  # noqa: N802
         """See learner_service.proto."""
         if self._draining:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "the learner is stopping; join its successor")
+            await context.abort(grpc.StatusCode.UNAVAILABLE, STOPPING)
         if request.protocol_version != PROTOCOL_VERSION:
             await context.abort(
                 grpc.StatusCode.FAILED_PRECONDITION,
@@ -87,7 +88,7 @@ class LearnerServicer:
     async def GetPolicy(self, request: pb.GetPolicyRequest, context: AnyContext) -> bytes:  # noqa: N802
         """See learner_service.proto; answers with the bytes that the store serialised once."""
         if self._draining:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "the learner is stopping; join its successor")
+            await context.abort(grpc.StatusCode.UNAVAILABLE, STOPPING)
         training = self._run.training
         if training is None:
             await context.abort(
@@ -96,7 +97,7 @@ class LearnerServicer:
         if request.session_id:
             session = self._run.sessions.get(request.session_id)
             if session is None:
-                await _abort_unjoined(request.session_id, context)
+                await context.abort(grpc.StatusCode.FAILED_PRECONDITION, _unjoined(request.session_id))
             if session.evaluates:
                 training.store.pin(session.session_id)
         return training.store.response(request.known_version)
@@ -106,7 +107,10 @@ class LearnerServicer:
     ) -> None:
         """See learner_service.proto."""
         session = await self._open(requests, context)
-        stream = Stream(session.committed_sequence + self._run.config.flow.max_in_flight_chunks)
+        if session is None:
+            return
+        # The first acknowledgement, which comes before the reader looks at any chunk, grants more.
+        stream = Stream(session.committed_sequence)
         if session.stream is not None:
             session.stream.replaced = True
             session.stream.acknowledgement_due.set()
@@ -120,6 +124,7 @@ class LearnerServicer:
             await self._write(session, stream, reader, context)
         finally:
             reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
             self._streams.discard(stream)
             in_flight.close(evaluates=session.evaluates)
             if session.stream is stream:
@@ -152,30 +157,34 @@ class LearnerServicer:
         assert training is not None, "streams open only once training began"
         return training.in_flight
 
-    async def _open(self, requests: AsyncIterator[pb.PushTrajectoriesRequest], context: Context) -> Session:
+    async def _open(self, requests: AsyncIterator[pb.PushTrajectoriesRequest], context: Context) -> Session | None:
+        """The session of a new stream; None where it was refused."""
         try:
             first = await asyncio.wait_for(anext(requests, None), HEADER_DEADLINE_SECONDS)
         except TimeoutError:
-            await context.abort(
-                grpc.StatusCode.DEADLINE_EXCEEDED,
-                f"no header came within {HEADER_DEADLINE_SECONDS:.0f} s; send it when the stream opens",
-            )
+            sentence = f"no header came within {HEADER_DEADLINE_SECONDS:.0f} s; send it when the stream opens"
+            _refuse(context, grpc.StatusCode.DEADLINE_EXCEEDED, sentence)
+            return None
         if first is None or not first.HasField("header"):
-            await context.abort(
-                grpc.StatusCode.INVALID_ARGUMENT, "the first message is not a header; send exactly one, before chunks"
-            )
+            sentence = "the first message is not a header; send exactly one, before chunks"
+            _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, sentence)
+            return None
         if self._draining:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "the learner is stopping; join its successor")
+            _refuse(context, grpc.StatusCode.UNAVAILABLE, STOPPING)
+            return None
         session = self._run.sessions.get(first.header.session_id)
         training = self._run.training
         if session is None or training is None:
-            await _abort_unjoined(first.header.session_id, context)
+            _refuse(context, grpc.StatusCode.FAILED_PRECONDITION, _unjoined(first.header.session_id))
+            return None
         if first.header.graph_fingerprint != training.store.fingerprint:
-            await context.abort(
+            _refuse(
+                context,
                 grpc.StatusCode.FAILED_PRECONDITION,
                 f"header.graph_fingerprint is {first.header.graph_fingerprint!r}; the run's graph is "
                 f"{training.store.fingerprint}: call JoinRun again",
             )
+            return None
         return session
 
     async def _read(
@@ -211,29 +220,30 @@ class LearnerServicer:
             rule = f"the session's next is {session.committed_sequence + 1}: resend from there"
             refuse("chunk.sequence", sequence, rule)
         chunk = decode_chunk(request.chunk, training.spaces)
-        if chunk.length >= training.ring.capacity:
-            refuse("chunk.reward", f"{chunk.length} steps", f"replay holds {training.ring.capacity} rows")
+        longest = self._run.config.flow.chunk_length
+        if chunk.length > longest:
+            refuse("chunk.reward", f"{chunk.length} steps", f"a chunk has at most {longest}, as JoinRun's limits say")
         self._run.commit(session, chunk)
 
     async def _write(self, session: Session, stream: Stream, reader: "asyncio.Task[None]", context: Context) -> None:
-        while True:
+        while not stream.replaced:
             over = reader.done()
-            if stream.replaced:
-                await context.abort(grpc.StatusCode.ABORTED, "a newer stream of the same session replaced this one")
             await context.write(self._acknowledgement(session, stream))
             if over:
-                await _end(reader, context)
+                _end(reader, context)
                 return
             if self._draining:
                 # Told so, the worker half-closes; what it had sent until then is committed and acknowledged.
                 await asyncio.wait((reader,), timeout=HALF_CLOSE_SECONDS)
                 await context.write(self._acknowledgement(session, stream))
                 if reader.done():
-                    await _end(reader, context)
-                    return
-                await context.abort(grpc.StatusCode.UNAVAILABLE, "the learner is stopping; join its successor")
+                    _end(reader, context)
+                else:
+                    _refuse(context, grpc.StatusCode.UNAVAILABLE, STOPPING)
+                return
             await stream.acknowledgement_due.wait()
             stream.acknowledgement_due.clear()
+        _refuse(context, grpc.StatusCode.ABORTED, "a newer stream of the same session replaced this one")
 
     def _acknowledgement(self, session: Session, stream: Stream) -> pb.PushTrajectoriesResponse:
         training = self._run.training
@@ -253,25 +263,29 @@ class LearnerServicer:
         )
 
 
-async def _end(reader: "asyncio.Task[None]", context: Context) -> None:
+def _end(reader: "asyncio.Task[None]", context: Context) -> None:
     """Ends a stream whose reader is done: OK after a half-close, else with the reader's reason."""
-    if reader.cancelled():
-        return
-    error = reader.exception()
+    error = None if reader.cancelled() else reader.exception()
     if isinstance(error, InvalidMessageError):
-        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-    if isinstance(error, OverflowError):
-        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
-    if error is not None:
+        _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
+    elif isinstance(error, OverflowError):
+        _refuse(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+    elif error is not None:
         raise error
 
 
-async def _abort_unjoined(session_id: str, context: "AnyContext | Context") -> NoReturn:
-    await context.abort(
-        grpc.StatusCode.FAILED_PRECONDITION,
-        f"session_id {session_id!r} has not joined this learner process: call JoinRun first",
-    )
-    raise AssertionError("abort always raises")
+def _refuse(context: Context, code: grpc.StatusCode, sentence: str) -> None:
+    """Sets a stream's status; whoever calls returns at once.
+
+    `abort` would raise, and gRPC keeps that exception with the call: frames, unread messages and all, until the garbage
+    collector comes by. A client that is refused over and over would fill the memory.
+    """
+    context.set_code(code)
+    context.set_details(sentence)
+
+
+def _unjoined(session_id: str) -> str:
+    return f"session_id {session_id!r} has not joined this learner process: call JoinRun first"
 
 
 def _check_join(request: pb.JoinRunRequest) -> None:

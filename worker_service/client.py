@@ -41,11 +41,13 @@ RETRIED: Final = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.RESOURCE_EXHAUSTED,
-        # The next three are a connection that broke or hung, not an answer of the learner's. A stream replaced is
+        # The next ones are a connection that broke or hung, not an answer of the learner's. A stream replaced is
         # this worker's own older one.
         grpc.StatusCode.DEADLINE_EXCEEDED,
         grpc.StatusCode.CANCELLED,
         grpc.StatusCode.ABORTED,
+        # What gRPC's asyncio server makes of a status that meets a write under way.
+        grpc.StatusCode.INTERNAL,
     }
 )
 

@@ -199,7 +199,7 @@ class Rollout:
     def _take_newest(self) -> None:
         behaviour = self._client.behaviour
         assert behaviour is not None, "called only once there is one"
-        if self._behaviour is None or behaviour.graph is not self._behaviour.graph:
+        if self._behaviour is None or behaviour.graph.fingerprint != self._behaviour.graph.fingerprint:
             self._actor = Actor(behaviour.graph)
         self._actor.load(behaviour.policy)
         self._behaviour = behaviour

@@ -131,7 +131,7 @@ class SamplesPerInsert:
                 return UNLIMITED
             if self._state is FlowState.THROTTLED:
                 return 0
-            return max(0, self._slack - math.ceil(self._lead()))
+            return max(1, self._slack - math.ceil(self._lead()))
 
     def flow(self) -> Flow:
         """Which side waits, since when, and the numbers."""

@@ -166,7 +166,7 @@ def test_more_chunks_than_credit_are_refused_as_exhausted(client: BareClient) ->
         while True:
             stream.answer()
     assert refusal(refused)[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert "credit reaches up to 8" in refusal(refused)[1]
+    assert "credit reaches up to 7" in refusal(refused)[1]
     stream.cancel()
 
 
