@@ -35,7 +35,9 @@ def test_no_acknowledged_transition_is_lost_doubled_or_torn(tmp_path: Path) -> N
     assert figures["faults"] == 20
     assert figures["violations"] == 0
     assert figures["transitions_acknowledged"] == figures["transitions_found"] > 1000
-    assert figures["starts"]["learner"] == 3, "seed 194 kills the learner, once amid a checkpoint, and has every kind of fault"
+    assert figures["starts"]["learner"] == 3, (
+        "seed 194 kills the learner, once amid a checkpoint, and has every kind of fault"
+    )
     assert not (tmp_path / "chaos" / "disk").is_mount()
 
 
