@@ -22,7 +22,8 @@ from tests.chaos.watch import Watch
 def main() -> int:
     """Runs the suite; returns the exit status, 1 on violations."""
     config = tyro.cli(ChaosConfig, prog="python -m tests.chaos", description=__doc__)
-    signal.signal(signal.SIGTERM, _leave)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
     directory = config.directory or Path(tempfile.mkdtemp(prefix="chaos-"))
     started = time.monotonic()
     with ExitStack() as stack:
@@ -73,7 +74,10 @@ def _figures(experiment: Experiment, found: Audit, violations: int, seconds: flo
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:
-    """Ends as Ctrl-C does: through every clean-up."""
+    """Ends through every clean-up."""
+    # Once is enough: a second Ctrl-C must not break the clean-up off.
+    for ignored in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ignored, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 

@@ -79,7 +79,7 @@ class FaultyNetwork:
         self._base = [sys.executable, str(tool), "--session", session]
         self._control = CONTROL / session / "control.json"
         self._links: dict[str, dict[str, float | bool]] = {node: dict(SOUND) for node in nodes}
-        stack.callback(_run, [*self._base, "down"])
+        stack.callback(_down, tool, session)
         _run([*self._base, "up", *nodes])
         home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         stack.callback(os.close, home)
@@ -116,7 +116,12 @@ def _end_leftovers(tool: Path) -> None:
     """Takes down what runs left that were killed."""
     for path in CONTROL.glob(f"{SESSION}[0-9]*/"):
         if not Path("/proc", path.name.removeprefix(SESSION)).exists():
-            _run([sys.executable, str(tool), "--session", path.name, "down"])
+            _down(tool, path.name)
+
+
+def _down(tool: Path, session: str) -> None:
+    _run([sys.executable, str(tool), "--session", session, "down"])
+    (CONTROL / f"{session}.lock").unlink(missing_ok=True)
 
 
 def _run(command: list[str]) -> None:
