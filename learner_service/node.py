@@ -27,7 +27,7 @@ TRAINER_STOP_SECONDS = 10.0
 WRITER_IDLE_SECONDS = 5.0
 """For a checkpoint under way, before the last one."""
 STOP_DEADLINE_SECONDS = 35.0
-"""From SIGTERM to the end of the process, at most: the sum of the deadlines of all its steps."""
+"""From SIGTERM to the end of the process, whatever hangs; a little more than all its steps may take."""
 
 
 class TrainingFailedError(RuntimeError):
@@ -48,6 +48,9 @@ class AsyncLearningNode:
         self._server = LearnerServer(self.run, self.config.transport)
         self._directory = RunDirectory(self.config.run_dir, self.run) if self.config.run_dir else None
         self._stopping = threading.Event()
+        self._stop_deadline = threading.Timer(STOP_DEADLINE_SECONDS, self._give_up)
+        self._stop_deadline.name = "stop-deadline"
+        self._stop_deadline.daemon = True
         self.address = ""
 
     def start(self) -> str:
@@ -107,15 +110,25 @@ class AsyncLearningNode:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._on_signal)
-        with self:
-            self._watch()
+        try:
+            with self:
+                self._watch()
+        finally:
+            self._stop_deadline.cancel()
         training = self.run.training
         if training is not None and training.trainer.failure is not None:
             raise TrainingFailedError("the trainer died; its error is above") from training.trainer.failure
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         _logger.info("%s: stopping", signal.Signals(number).name)
-        self._stopping.set()
+        if not self._stopping.is_set():
+            self._stopping.set()
+            self._stop_deadline.start()
+
+    def _give_up(self) -> None:
+        """A disk that hangs holds its threads in the kernel, where only the end of the process reaches them."""
+        _logger.error("the learner did not stop within %.0f s after the signal; exiting", STOP_DEADLINE_SECONDS)
+        os._exit(1)
 
     def _watch(self) -> None:
         recorded_at = time.monotonic()

@@ -4,6 +4,7 @@ import time
 from collections import deque
 
 from distrib_l2r.v1 import status_pb2, trajectory_pb2
+from learner_service.replay.flow import FlowState
 from learner_service.run import Run
 
 RATE_WINDOW_SECONDS = 5.0
@@ -78,7 +79,9 @@ def run_status(run: Run, rates: Rates) -> status_pb2.RunStatus:
         status.updates_per_second = updates_per_second
         status.flow_state = status_pb2.FlowState.ValueType(flow.state)
         status.flow_state_seconds = flow.since_seconds
-        status.flow_detail = flow.detail
+        # Where neither side waits for the other, memory or replay may still hold workers back.
+        withheld = training.in_flight.credit(evaluates=False).detail if flow.state is FlowState.HEALTHY else ""
+        status.flow_detail = f"{flow.detail}; {withheld}" if withheld else flow.detail
         status.trainer_metrics.extend(
             trajectory_pb2.Metric(name=name, value=value) for name, value in training.trainer.metrics.items()
         )

@@ -46,7 +46,8 @@ def recover(files: ReplayFiles) -> Recovered:
     if live:
         found.lost_records = newest.serial - live[0][0].serial + 1 - len(live)
     total = sum(record.length for record, _ in live)
-    checked, told_at = 0, time.monotonic()
+    checked, begun = 0, time.monotonic()
+    told_at = begun
     for record, checksums in live:
         damaged = _damaged_files(files, record, checksums)
         if damaged:
@@ -58,6 +59,7 @@ def recover(files: ReplayFiles) -> Recovered:
         if time.monotonic() - told_at >= PROGRESS_SECONDS:
             told_at = time.monotonic()
             _logger.info("replay: %s of %s transitions checked", f"{checked:,}", f"{total:,}")
+    _logger.info("replay: %s transitions checked in %.1f s", f"{total:,}", time.monotonic() - begun)
     _tell(files, found, total)
     return found
 
