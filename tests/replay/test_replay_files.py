@@ -14,7 +14,7 @@ from learner_service.replay.ring import ReplayRing
 from tests.replay.builders import SPACES, marked_chunk, plain_chunk, transition_rows
 from tests.replay.killed_writer import CAPACITY, chunk_of
 
-KILLS = 12
+KILLS = 4
 
 
 @pytest.fixture
