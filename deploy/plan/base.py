@@ -51,6 +51,10 @@ def read_base(folder: Path) -> Base:
         if (kind, name) not in documents:
             raise PlanError(f"base {folder} has no {kind} {name}; it needs one: name another folder with --base")
         workloads.append(documents[kind, name])
+        try:
+            container_of(workloads[-1])
+        except (KeyError, IndexError, TypeError) as error:
+            raise PlanError(f"the {kind} {name} of base {folder} has no container; it needs one: correct it") from error
     return Base(folder, *workloads)
 
 

@@ -5,7 +5,7 @@ How GPUs are shared is read from the labels of NVIDIA's GPU feature discovery (`
 where it renames). Without labels, six GPUs look like two that are shared by three each: `--replicas` tells.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from deploy.plan.node import GPU, SHARED_GPU, Node
@@ -39,12 +39,15 @@ def node_from_object(
     resource = SHARED_GPU if count(capacity.get(SHARED_GPU, 0), f"{SHARED_GPU} of {name}") else GPU
     offered = count(capacity.get(resource, 0), f"{resource} of {name}")
     healthy = count(allocatable.get(resource, 0), f"allocatable {resource} of {name}")
-    trouble = [*_availability(spec, status), *_taints(spec, tolerated)]
+    trouble = [
+        *_availability(spec, _mappings(status, "conditions", name)),
+        *_taints(_mappings(spec, "taints", name), tolerated),
+    ]
     shared_by, gpus = _sharing(labels, resource, offered, replicas, name)
     if "-MIG-" in str(labels.get(f"{GPU}.product", "")):
         trouble.append("GPUs divided by MIG, which the planner does not know")
     if offered and offered != gpus * shared_by:
-        trouble.append(f"{offered} {resource} are not {gpus} GPUs × {shared_by}")  # noqa: RUF001
+        trouble.append(f"{offered} {resource} are not {gpus} GPUs x {shared_by}")
     # What no plugin offers can only be pinned, and its health is not known.
     fit = healthy // shared_by if offered else gpus
     return Node(
@@ -83,21 +86,31 @@ def _sharing(
     return shared_by, counted if counted is not None else -(-offered // shared_by)
 
 
-def _availability(spec: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[str]:
+def _availability(spec: Mapping[str, Any], conditions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if spec.get("unschedulable"):
         yield "cordoned"
-    for condition in status.get("conditions") or ():
+    for condition in conditions:
         if condition.get("type") == "Ready" and condition.get("status") != "True":
             yield "not Ready"
 
 
-def _taints(spec: Mapping[str, Any], tolerated: tuple[str, ...]) -> Iterator[str]:
-    for taint in spec.get("taints") or ():
+def _taints(taints: Sequence[Mapping[str, Any]], tolerated: tuple[str, ...]) -> Iterator[str]:
+    for taint in taints:
         key, value, effect = str(taint.get("key")), taint.get("value"), taint.get("effect")
         # Kubernetes' own taints repeat what availability tells.
         repeats = key in {f"node.kubernetes.io/{name}" for name in ("unschedulable", "not-ready", "unreachable")}
         if effect in {"NoSchedule", "NoExecute"} and key not in tolerated and not repeats:
             yield f"tainted {key}{f'={value}' if value else ''}:{effect}"
+
+
+def _mappings(parent: Mapping[str, Any], key: str, where: str) -> Sequence[Mapping[str, Any]]:
+    value = parent.get(key) or []
+    if not (isinstance(value, list) and all(isinstance(entry, Mapping) for entry in value)):
+        raise PlanError(
+            f"{key} of {where} is {value!r}; it must be a list of mappings: give the output of "
+            "kubectl get nodes -o json"
+        )
+    return value
 
 
 def _mapping(parent: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:

@@ -89,7 +89,10 @@ def placement_files(plan: Plan, base: Base, pods: Pods) -> dict[str, str]:
     }
     if plan.kind is Kind.SHARED:
         replicas = {"op": "replace", "path": "/spec/replicas", "value": plan.demand.workers}
-        files["worker.yaml"] = _text([replicas, *shared_worker_change(plan, base, pods).json_patch()])
+        # With every share taken, a pod more than planned would wait for a share that an update never frees.
+        update = {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "25%"}}
+        strategy = {"op": "add", "path": "/spec/strategy", "value": update}
+        files["worker.yaml"] = _text([replicas, strategy, *shared_worker_change(plan, base, pods).json_patch()])
         patches.append({"target": {"kind": "Deployment", "name": "worker"}, "path": "worker.yaml"})
     else:
         deployments = pinned_workers(plan, base, pods)

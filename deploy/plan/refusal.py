@@ -34,7 +34,7 @@ def arithmetic(plan: Plan) -> str:
     for entry in plan.nodes:
         if entry.room.gpus:
             each[entry.room.per_gpu] = each.get(entry.room.per_gpu, 0) + entry.room.gpus
-    terms = [f"{_gpus(gpus)} × {per_gpu}" for per_gpu, gpus in sorted(each.items(), reverse=True)]  # noqa: RUF001
+    terms = [f"{_gpus(gpus)} x {per_gpu}" for per_gpu, gpus in sorted(each.items(), reverse=True)]
     short = sum(entry.room.gpus * entry.room.per_gpu - entry.room.places for entry in plan.nodes)
     return f"{' + '.join(terms) or _gpus(0)}{f' - {short}' if short else ''} = {plan.places}"
 

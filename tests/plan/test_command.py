@@ -42,7 +42,7 @@ def test_what_does_not_fit_is_refused_and_nothing_written(
     printed = capsys.readouterr()
     assert printed.out == ""
     first, *rest = printed.err.splitlines()
-    assert first.startswith("error: 8 workers need 8 places and there are 6: 2 GPUs × 3 = 6")  # noqa: RUF001
+    assert first.startswith("error: 8 workers need 8 places and there are 6: 2 GPUs x 3 = 6")
     assert rest == ["cpu-a: left out: no GPU"]
     assert not (tmp_path / "out").exists()
 
@@ -66,7 +66,7 @@ def test_requests_count_and_are_written(flags: list[str], tmp_path: Path, capsys
     capsys.readouterr()
     assert main([*command[:5], "9", *command[6:]]) == 2
     assert main([*flags, "--workers", "9", "--worker-cpu", "4", "--learner-gpus", "0"]) == 1
-    assert "there are 8: 4 GPUs × 3 - 4 = 8" in capsys.readouterr().err  # noqa: RUF001
+    assert "there are 8: 4 GPUs x 3 - 4 = 8" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,9 @@ def test_a_base_without_a_workload_is_refused(
         (base / f"{name}.yaml").write_text((BASE / f"{name}.yaml").read_text())
     assert main([*flags, "--workers", "1", "--base", str(base)]) == 2
     assert f"base {base} has no Deployment worker; it needs one" in capsys.readouterr().err
+    (base / "worker.yaml").write_text("{kind: Deployment, metadata: {name: worker}, spec: {template: {}}}")
+    assert main([*flags, "--workers", "1", "--base", str(base)]) == 2
+    assert f"the Deployment worker of base {base} has no container" in capsys.readouterr().err
 
 
 def test_the_output_of_kubectl_comes_by_standard_input(tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ def test_the_short_format_refuses(entry: object, message: str) -> None:
         (listed({"kind": "Pod", "metadata": {"name": "p"}}), "item 1 is not of kind Node"),
         (listed({"kind": "Node", "metadata": []}), "metadata of item 1 is []; it must be a mapping"),
         (listed({"kind": "Node"}), "item 1 has no name"),
+        (listed(kubernetes_node("a", taints=["team"])), "taints of a is ['team']; it must be a list of mappings"),
     ],
 )
 def test_what_is_no_list_of_nodes_is_refused(text: str, message: str) -> None:
@@ -134,7 +135,7 @@ def test_shares_of_an_unknown_number_of_gpus_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("capacity", "replicas", "trouble"),
-    [("5", None, "5 nvidia.com/gpu are not 2 GPUs × 3"), ("7", 3, "7 nvidia.com/gpu are not 3 GPUs × 3")],  # noqa: RUF001
+    [("5", None, "5 nvidia.com/gpu are not 2 GPUs x 3"), ("7", 3, "7 nvidia.com/gpu are not 3 GPUs x 3")],
 )
 def test_numbers_that_do_not_agree_leave_a_node_out(capacity: str, replicas: int | None, trouble: str) -> None:
     labels = shared_labels(2, 3) if replicas is None else {}

@@ -18,22 +18,10 @@ from deploy.plan.plan import Plan
 from deploy.plan.plan_error import PlanError
 from deploy.plan.run_name import place_name
 from tests.plan.builders import BASE, FOLDER, demand, node
+from tests.plan.plans import GOLDEN, LEARNER, PINNED, SHARED, WORKER
 
 PODS = Pods(run="kestrel", tolerated=("nvidia.com/gpu",), runtime_class=None)
-WORKER, LEARNER = Requests(500, 384 << 20), Requests(1000, 2 << 30)
-
-SHARED = [node("gpu-a", 2, replicas=3), node("gpu-b", 2, replicas=3), node("gpu-c", 2, replicas=3)]
-PINNED = [node("gpu-a", 2), node("gpu-b.example.org", 2)]
-
-GOLDEN = {
-    "shared": place(SHARED, demand(12, worker=WORKER, learner=LEARNER)),
-    "shared-one-whole": place(
-        [*SHARED, node("whole", 1)], demand(20, evaluators=1, worker=WORKER, learner=Requests(6000, 8 << 30))
-    ),
-    "pinned": place(PINNED, demand(8, worker=Requests(1500, 2 << 30), learner=LEARNER)),
-    "pinned-short": place(PINNED, demand(12, learner_gpus=3, evaluators=1, worker=WORKER, learner=LEARNER)),
-}
-"""Plans of all kinds: who fits, and who does not."""
+"""As in the golden overlays, which WRITE_GOLDEN=1 in the environment of this test writes anew."""
 
 
 def written(folder: Path) -> dict[str, str]:

@@ -32,7 +32,7 @@ def test_it_shows_who_sits_where() -> None:
         "a  0[Eww] 1[www] 2[ww.]",
         "b  0[LLL] 1[ww-]",
         "GPU index[L learner, E evaluator, w worker, . free, - no place]",
-        "places: 4 GPUs × 3 - 1 = 11",  # noqa: RUF001
+        "places: 4 GPUs x 3 - 1 = 11",
         "b: room for 2 of the 3 that its GPUs would hold: 2 CPU beside the learner's 1 CPU and 2Gi, "
         "500m CPU and 1Gi each",
         "c: left out: no GPU",

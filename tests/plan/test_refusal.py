@@ -21,7 +21,7 @@ def test_the_arithmetic_is_right(cluster: list[Node], asked: Demand) -> None:
     terms, _, short = sum_text.partition(" - ")
     total = 0
     for term in terms.split(" + "):
-        found = re.fullmatch(r"(\d+) GPUs?(?: × (\d+))?", term)  # noqa: RUF001
+        found = re.fullmatch(r"(\d+) GPUs?(?: x (\d+))?", term)
         assert found, term
         total += int(found[1]) * int(found[2] or 0)
     assert total - int(short or 0) == int(result) == plan.places
@@ -36,7 +36,7 @@ def test_a_worker_too_many_is_refused_with_the_sum() -> None:
     cluster = (node("a", 3), node("b", 1))
     plan = place(cluster, demand(10))
     assert refusal(plan, cluster) == (
-        "10 workers need 10 places and there are 9: 3 GPUs × 3 = 9 (of 4 GPUs on 2 nodes, the learner's 1 kept apart; "  # noqa: RUF001
+        "10 workers need 10 places and there are 9: 3 GPUs x 3 = 9 (of 4 GPUs on 2 nodes, the learner's 1 kept apart; "
         "at most 3 workers a GPU): ask for 9 workers, give more GPUs, or write it as it is with --force, and 1 worker "
         "will stay Pending"
     )
@@ -46,7 +46,7 @@ def test_eight_workers_on_two_gpus_by_three_shares_are_refused_for_six_places() 
     cluster = (node("testbed", 2, replicas=3),)
     plan = place(cluster, demand(8, learner_gpus=0))
     assert refusal(plan, cluster) == (
-        "8 workers need 8 places and there are 6: 2 GPUs × 3 = 6 (of 2 GPUs on 1 node; at most 3 workers a GPU): ask "  # noqa: RUF001
+        "8 workers need 8 places and there are 6: 2 GPUs x 3 = 6 (of 2 GPUs on 1 node; at most 3 workers a GPU): ask "
         "for 6 workers, give more GPUs, or write it as it is with --force, and 2 workers will stay Pending"
     )
 
@@ -55,7 +55,7 @@ def test_short_cpu_is_part_of_the_sum_and_nodes_of_one_reason_share_a_line() -> 
     cluster = (node("a", 2), node("b", 2, cpu=2000), node("c", 2, cpu=2000), *(node(f"x{at}", 0) for at in range(8)))
     plan = place(cluster, demand(20, learner_gpus=0))
     first, *lines = refusal(plan, cluster).splitlines()
-    assert "there are 14: 6 GPUs × 3 - 4 = 14" in first  # noqa: RUF001
+    assert "there are 14: 6 GPUs x 3 - 4 = 14" in first
     assert lines == [
         "b, c: room for 4 of the 6 that its GPUs would hold: 2 CPU, 500m CPU and 1Gi each",
         "x0, x1, x2, x3, x4, x5 and 2 more: left out: no GPU",

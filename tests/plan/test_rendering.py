@@ -15,7 +15,7 @@ from deploy.plan.demand import Kind
 from deploy.plan.manifests import Pods
 from deploy.plan.overlay import write_overlay
 from tests.plan.builders import BASE
-from tests.plan.test_overlay import GOLDEN
+from tests.plan.plans import GOLDEN
 
 PODS = Pods(run="kestrel", tolerated=("nvidia.com/gpu",), runtime_class="nvidia")
 BASES = [BASE, PROJECT_BASE]
@@ -63,6 +63,10 @@ def test_it_renders_and_nobody_selects_anothers_pods(name: str, base: Path, tmp_
     for at, (selector, _) in enumerate(selectors):
         assert [other for other, (_, labels) in enumerate(selectors) if selector.items() <= labels.items()] == [at]
 
+    for workload in workloads:
+        if workload["kind"] == "Deployment" and workload["spec"]["strategy"].get("type") != "Recreate":
+            # Where all places are taken, an update must not wait for one more.
+            assert workload["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == 0
     workers = [
         w for w in workloads if w["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"] == "worker"
     ]
