@@ -5,8 +5,8 @@ Questions:
   serving    has it a policy to give? (not before the first worker has brought its spaces)
   connected  is the worker of this container connected to its learner?
 
-Environment variables, the same for every question of a container: PROBE_PORT (4444), PROBE_DEADLINE_SECONDS (5), and for
-a learner with TLS PROBE_TLS_CA, PROBE_TLS_NAME, and where it demands them PROBE_TLS_CERTIFICATE and PROBE_TLS_KEY.
+Environment variables, the same for every question of a container: PROBE_PORT (4444), PROBE_DEADLINE_SECONDS (5), and
+for a learner with TLS PROBE_TLS_CA, PROBE_TLS_NAME, and where it demands them PROBE_TLS_CERTIFICATE and PROBE_TLS_KEY.
 """
 
 import os
@@ -54,7 +54,7 @@ def _unwell(question: str, port: int, environ: Mapping[str, str]) -> str:
     try:
         serves = serving(port, trust, float(environ.get("PROBE_DEADLINE_SECONDS", "5")))
     except grpc.RpcError as error:
-        return f"the learner on port {port} does not answer: {error.code().name}: {error.details()}"  # type: ignore[attr-defined]
+        return f"the learner on port {port} does not answer: {error.code().name}: {error.details()}"
     if question == "serving" and not serves:
         return "the learner has no policy yet; a worker must bring its spaces first"
     return ""
