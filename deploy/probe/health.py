@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -46,5 +47,6 @@ def serving(port: int, trust: Trust, deadline_seconds: float) -> bool:
         )
         channel = grpc.secure_channel(address, credentials, options)
     with channel:
-        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=deadline_seconds)
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=deadline_seconds)
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
