@@ -12,6 +12,9 @@ EXTRAS := learner,worker,run,optimal,dev
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
+# Where tools lie that start a Docker engine and a Kubernetes; without them, tests that need one are skipped and say so.
+TESTBED ?= ../shared/testbed
+
 BENCHMARKS := racetrack_steps replay_sampling
 
 PROTOS := $(wildcard protos/distrib_l2r/v1/*.proto)
@@ -45,12 +48,12 @@ test-unit: $(SETUP)
 ## The images in containers, against a real Docker engine; TESTBED=folder with the tool that starts one
 .PHONY: test-containers
 test-containers: $(SETUP)
-	$(BIN)/python -m pytest -m containers
+	TESTBED=$(TESTBED) $(BIN)/python -m pytest -m containers
 
 ## The manifests on a real Kubernetes; TESTBED=folder with the tool that starts one
 .PHONY: test-kubernetes
 test-kubernetes: $(SETUP)
-	$(BIN)/python -m pytest -m kubernetes
+	TESTBED=$(TESTBED) $(BIN)/python -m pytest -m kubernetes
 
 include deploy/deploy.mk
 

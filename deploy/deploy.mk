@@ -9,6 +9,7 @@ WHEELS ?= $(wildcard $(PIP_FIND_LINKS))
 DOCKER_BUILD = docker build $(if $(BASE),--build-arg BASE=$(BASE)) \
 	$(if $(PIP_EXTRA_INDEX_URL),--build-arg PIP_EXTRA_INDEX_URL) \
 	--build-arg REVISION=$$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
+# What is given to make, such as WORKERS, reaches the Compose file through the environment.
 COMPOSE = TAG=$(TAG) docker compose --file deploy/compose.yaml
 KUBECTL = kubectl $(if $(NAMESPACE),--namespace $(NAMESPACE))
 RUN_FOLDER = deploy/runs/$(RUN)
@@ -41,7 +42,7 @@ images:
 .PHONY: up
 up:
 	$(needs_compose)
-	$(if $(WORKERS),WORKERS=$(WORKERS)) $(if $(LEARNER_FLAGS),LEARNER_FLAGS="$(LEARNER_FLAGS)") $(COMPOSE) up --detach
+	$(COMPOSE) up --detach
 
 ## What its containers say
 .PHONY: logs

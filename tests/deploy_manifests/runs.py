@@ -20,10 +20,10 @@ def copy_of_deploy(folder: Path) -> Path:
     return folder
 
 
-def make(folder: Path, *arguments: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
+def make(folder: Path, *arguments: str, path: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
     """`make` in a copy, with the kubectl of the tests; `path` replaces the PATH altogether."""
     path = path or f"{Path(program('kubectl')).parent}:{os.environ['PATH']}"
-    environment = {"PATH": path, "HOME": os.environ.get("HOME", "/")}
+    environment = {"PATH": path, "HOME": os.environ.get("HOME", "/"), **environ}
     return subprocess.run(
         [program("make"), "--silent", *arguments],
         cwd=folder,
