@@ -18,9 +18,10 @@ IMAGES = ("distributed-l2r/learner:dev", "distributed-l2r/worker:dev")
 def tool(name: str) -> str:
     """The tool of this name in TESTBED; skips the test, saying why, where there is none."""
     # Only where it was asked for: the tools install packages and start services.
-    folder = Path(os.environ.get("TESTBED", ""))
+    named = os.environ.get("TESTBED", "")
+    folder = Path(named)
     if not (folder / name).is_file():
-        pytest.skip(f"NOT TESTED: TESTBED is {str(folder)!r}; it must name the folder of the tools engine and cluster")
+        pytest.skip(f"NOT TESTED: TESTBED is {named!r}; it must name the folder of the tools engine and cluster")
     if os.geteuid() != 0:
         pytest.skip(f"NOT TESTED: {folder / name} needs root")
     return str((folder / name).resolve())
