@@ -20,13 +20,6 @@ RUN pip install --no-cache-dir --no-compile --no-deps --force-reinstall --prefix
  && python -m compileall -q -j 0 /install/lib
 
 FROM ${BASE}
-ARG VERSION=0.1.0
-ARG REVISION=unknown
-LABEL org.opencontainers.image.title="distributed-l2r learner" \
-      org.opencontainers.image.description="Replay, trainer and gRPC server of a training run" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
 # A volume that is mounted at /data for the first time takes over whose folder it is.
 RUN useradd --uid 10001 --no-log-init --no-create-home --home-dir /tmp --shell /usr/sbin/nologin l2r \
  && install --directory --owner=10001 --group=10001 /data
@@ -40,3 +33,11 @@ EXPOSE 4444
 HEALTHCHECK --interval=10s --timeout=10s --start-period=60s --retries=3 CMD ["python", "-m", "deploy.probe", "alive"]
 ENTRYPOINT ["start", "learner_service"]
 CMD ["--host", "0.0.0.0", "--run-dir", "/data/run"]
+# Last, as every commit changes them.
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="distributed-l2r learner" \
+      org.opencontainers.image.description="Replay, trainer and gRPC server of a training run" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"

@@ -25,13 +25,6 @@ RUN pip install --no-cache-dir --no-compile --no-deps --force-reinstall --prefix
 
 FROM ${BASE}
 ARG EXTRAS=worker-base,racetrack
-ARG VERSION=0.1.0
-ARG REVISION=unknown
-LABEL org.opencontainers.image.title="distributed-l2r worker" \
-      org.opencontainers.image.description="Drives simulators with the newest policy of a training run" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
 RUN useradd --uid 10001 --no-log-init --no-create-home --home-dir /tmp --shell /usr/sbin/nologin l2r
 COPY --from=build /install /usr/local
 COPY deploy/docker/start /usr/local/bin/start
@@ -45,3 +38,11 @@ HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
     CMD ["python", "-m", "deploy.probe", "connected"]
 ENTRYPOINT ["start", "worker_service"]
 CMD ["--learner", "learner:4444"]
+# Last, as every commit changes them.
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="distributed-l2r worker" \
+      org.opencontainers.image.description="Drives simulators with the newest policy of a training run" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
