@@ -84,7 +84,6 @@ def test_a_policy_laps_the_car(compose: ComposeRun) -> None:
 def test_processes_are_confined_and_healthy(compose: ComposeRun) -> None:
     for service in ("learner", "worker", "evaluator"):
         for container in compose.containers(service):
-            state = compose.inspect(container)["State"]
             wait_for(
                 f"{service} is healthy",
                 lambda container=container: compose.inspect(container)["State"]["Health"]["Status"] == "healthy",  # type: ignore[misc]
@@ -92,10 +91,9 @@ def test_processes_are_confined_and_healthy(compose: ComposeRun) -> None:
             )
             assert run("docker", "exec", container, "id", "-u") == "10001\n"
             tried = "touch /x 2>/dev/null || touch /usr/local/x 2>/dev/null || echo read-only"
-            assert run("docker", "exec", container, "sh", "-c", tried) == "read-only\n"
+            assert run("docker", "exec", "--user=0", container, "sh", "-c", tried) == "read-only\n"
             first = run("docker", "exec", container, "sh", "-c", "tr '\\0' ' ' < /proc/1/cmdline")
             assert first.startswith(f"python -m {'learner' if service == 'learner' else 'worker'}_service ")
-            assert state["Pid"] > 1
 
 
 def test_a_worker_takes_the_machine_code_that_came_with_the_image(compose: ComposeRun) -> None:
