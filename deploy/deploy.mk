@@ -4,7 +4,8 @@ TAG ?= dev
 RUN ?= my-run
 OVERLAY ?= local
 # Folders of wheels that pip takes on this machine are taken into the images' builds as well.
-WHEELS ?= $(wildcard $(PIP_FIND_LINKS))
+WHEELS ?= $(PIP_FIND_LINKS)
+WHEEL_FILES = $(wildcard $(WHEELS:%=%/*.whl))
 
 DOCKER_BUILD = docker build $(if $(BASE),--build-arg BASE=$(BASE)) \
 	$(if $(PIP_EXTRA_INDEX_URL),--build-arg PIP_EXTRA_INDEX_URL) \
@@ -32,7 +33,7 @@ needs_workers = $(call needs,test -n "$(WORKERS)",the number of workers is missi
 images:
 	$(needs_docker)
 	rm -rf build/wheels
-	$(if $(WHEELS),mkdir -p build/wheels && cp $(WHEELS:%=%/*.whl) build/wheels)
+	$(if $(WHEEL_FILES),mkdir -p build/wheels && cp $(WHEEL_FILES) build/wheels)
 	$(DOCKER_BUILD) --file deploy/docker/learner.Dockerfile --tag distributed-l2r/learner:$(TAG) .
 	$(DOCKER_BUILD) --file deploy/docker/worker.Dockerfile --tag distributed-l2r/worker:$(TAG) .
 	$(DOCKER_BUILD) --file deploy/docker/worker.Dockerfile --build-arg EXTRAS=worker-base \
