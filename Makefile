@@ -12,6 +12,9 @@ EXTRAS := learner,worker,run,optimal,dev
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
+# Where tools lie that start a Docker engine and a Kubernetes; without them, tests that need one are skipped and say so.
+TESTBED ?= ../shared/testbed
+
 BENCHMARKS := racetrack_steps replay_sampling
 
 PROTOS := $(wildcard protos/distrib_l2r/v1/*.proto)
@@ -35,14 +38,26 @@ evaluate: $(SETUP)
 .PHONY: test
 test: $(SETUP)
 	$(BIN)/python -m pytest -m "not slow"
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow and not containers and not kubernetes"
 
 ## The unit tests alone, under two minutes
 .PHONY: test-unit
 test-unit: $(SETUP)
 	$(BIN)/python -m pytest -m "not slow"
 
-## Everything that can be checked by reading: style, types, contract, generated code
+## The images in containers, against a real Docker engine; TESTBED=folder with the tool that starts one
+.PHONY: test-containers
+test-containers: $(SETUP)
+	TESTBED=$(TESTBED) $(BIN)/python -m pytest -m containers
+
+## The manifests on a real Kubernetes; TESTBED=folder with the tool that starts one
+.PHONY: test-kubernetes
+test-kubernetes: $(SETUP)
+	TESTBED=$(TESTBED) $(BIN)/python -m pytest -m kubernetes
+
+include deploy/deploy.mk
+
+## Everything that can be checked by reading: style, types, contract, generated code, manifests
 .PHONY: check
 check: $(SETUP)
 	$(BIN)/ruff check .
@@ -54,6 +69,7 @@ check: $(SETUP)
 	out=$$(mktemp -d) && trap "rm -rf $$out" EXIT && $(call generate,$$out) && \
 		for file in $$(cd $$out && find . -name '*_pb2*'); do diff -u protos/$$file $$out/$$file \
 			|| { echo "generated code is not up to date: run make protos"; exit 1; }; done
+	$(BIN)/python -m pytest tests/deploy_manifests
 
 ## Faults against real processes until replay is audited; options FAULTS=1000 SEED=0 CHAOS_FLAGS=
 .PHONY: chaos
@@ -110,7 +126,7 @@ clean:
 .PHONY: help
 help:
 	@awk '/^## / { line = substr($$0, 4) } /^[a-z0-9-]+:/ && line { split($$1, name, ":"); \
-		printf "make %-10s %s\n", name[1], line; line = "" }' $(MAKEFILE_LIST)
+		printf "make %-15s %s\n", name[1], line; line = "" }' $(MAKEFILE_LIST)
 
 define generate
 (cd protos && $(PROTOC) --python_out=$(1) --mypy_out=quiet:$(1) \

@@ -1,0 +1,5 @@
+"""Fixtures of the testbed."""
+
+from tests.testbed.fixtures import engine, images
+
+__all__ = ["engine", "images"]
