@@ -174,7 +174,7 @@ class LearnerStream:
                 self._known_version = policy.version
                 self._tally.arrivals.append(
                     Arrival(
-                        stream=self._number,
+                        stream=self._session_id,
                         version=policy.version,
                         published_at=policy.published_at_seconds,
                         arrived_at=time.time(),

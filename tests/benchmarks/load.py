@@ -38,7 +38,8 @@ class Acknowledgement:
 class Arrival:
     """Of one policy version at one stream, decoded."""
 
-    stream: int
+    stream: str
+    """The session it belongs to."""
     version: int
     published_at: float
     """Unix seconds, by the learner."""

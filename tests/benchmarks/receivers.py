@@ -91,11 +91,7 @@ def measure(generators: Generators, receiver: Receiver, load: Load, *, warm_up: 
     began, ended = before[0], after[0]
     tally.acknowledgements = [one for one in tally.acknowledgements if began <= one.at <= ended]
     elapsed, messages, receiving, sending = (new - old for new, old in zip(after, before, strict=True))
-    return Window(
-        seconds=elapsed, messages=messages, receiver_seconds=receiving, senders_seconds=sending, tally=tally
-    )
-
-
+    return Window(seconds=elapsed, messages=messages, receiver_seconds=receiving, senders_seconds=sending, tally=tally)
 
 
 def _reading(senders: Sequence[int], receiver: Receiver) -> tuple[float, float, float, float]:

@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import resource
 import time
+from typing import Any
 
 WIDTH = 45
 CAPACITY = 200_000
@@ -19,7 +20,7 @@ FLUSH_ITEMS = 64
 """Items that a client has in flight at most before it waits for all of them: a chunk of the learner's."""
 
 
-def write(port, stopping):
+def write(port: int, stopping: Any) -> None:
     """Writes item after item."""
     import numpy as np  # noqa: PLC0415
     import reverb  # noqa: PLC0415
@@ -43,7 +44,7 @@ def write(port, stopping):
                 writer.flush()
 
 
-def main():
+def main() -> None:
     """Measures and prints."""
     import reverb  # noqa: PLC0415
 
