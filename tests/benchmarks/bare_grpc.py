@@ -26,7 +26,7 @@ async def _serve(parent: Connection, counts: Any) -> None:
         return b""
 
     # Without a serialiser messages stay bytes.
-    handler = grpc.stream_unary_rpc_method_handler(pour)
+    handler: Any = grpc.stream_unary_rpc_method_handler(pour)
     server = grpc.aio.server(options=CHANNEL_OPTIONS)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bare.Sink", {"Pour": handler}),))
     port = server.add_insecure_port("127.0.0.1:0")

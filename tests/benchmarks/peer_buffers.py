@@ -1,5 +1,6 @@
 """Replay buffers of other libraries, full of random vectors, as far as they are installed."""
 
+import importlib
 from collections.abc import Callable
 
 import numpy as np
@@ -33,11 +34,10 @@ def torchrl(rows: int, width: int, batch_size: int, n_step: int) -> Callable[[],
         ImportError: it is not installed.
     """
     import torch  # noqa: PLC0415
-    from tensordict import TensorDict  # noqa: PLC0415
-    from torchrl.data import LazyTensorStorage, TensorDictReplayBuffer  # noqa: PLC0415
 
     del n_step
-    buffer = TensorDictReplayBuffer(storage=LazyTensorStorage(rows), batch_size=batch_size)
+    data, tensordict = importlib.import_module("torchrl.data"), importlib.import_module("tensordict")
+    buffer = data.TensorDictReplayBuffer(storage=data.LazyTensorStorage(rows), batch_size=batch_size)
     part = min(rows, 100_000)
     for _ in range(rows // part):
         columns = {
@@ -47,8 +47,9 @@ def torchrl(rows: int, width: int, batch_size: int, n_step: int) -> Callable[[],
             ("next", "reward"): torch.rand(part, 1),
             ("next", "done"): torch.zeros(part, 1, dtype=torch.bool),
         }
-        buffer.extend(TensorDict(columns, batch_size=[part]))
-    return buffer.sample
+        buffer.extend(tensordict.TensorDict(columns, batch_size=[part]))
+    sample: Callable[[], object] = buffer.sample
+    return sample
 
 
 PEERS = {"stable_baselines3": stable_baselines3, "torchrl": torchrl}

@@ -71,7 +71,7 @@ class GaussianActor(nn.Module):
         normal = torch.distributions.Normal(self.mean(rows), (LOG_DEVIATION_LOW + 0.5 * span * (squashed + 1)).exp())
         before = normal.rsample()
         action = torch.tanh(before)
-        log_probability = normal.log_prob(before) - torch.log(1 - action.pow(2) + 1e-6)
+        log_probability = normal.log_prob(before) - torch.log(1 - action.pow(2) + 1e-6)  # type: ignore[no-untyped-call]
         return action, log_probability.sum(1, keepdim=True)
 
 
@@ -110,7 +110,7 @@ class PlainSAC:
         loss = sum(functional.mse_loss(critic(observation, action), wanted) for critic in self._critics)
         assert isinstance(loss, Tensor), "a sum over two critics"
         self._critic_optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self._critic_optimiser.step()
         self._updates += 1
         if self._updates % POLICY_PERIOD == 0:
@@ -131,6 +131,6 @@ class PlainSAC:
             _, log_probability = self._actor.sample(observation)
         loss = (-self._log_temperature.exp() * (log_probability + self._target_entropy)).mean()
         self._temperature_optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self._temperature_optimiser.step()
         self._temperature = self._log_temperature.exp().item()

@@ -97,6 +97,7 @@ def stable_baselines3(batch_size: int) -> Callable[[int], object]:
     model = PeerSAC("MlpPolicy", Silent(), buffer_size=PLAIN_ROWS, batch_size=batch_size, device="cpu")
     model.set_logger(configure(None, []))
     buffer = model.replay_buffer
+    assert buffer is not None, "made with the model"
     random = np.random.default_rng(0)
     for column in (buffer.observations, buffer.next_observations, buffer.actions, buffer.rewards):
         random.random(column.shape, np.float32, out=column)
