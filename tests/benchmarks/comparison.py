@@ -94,8 +94,9 @@ class Report:
         flags = {"name": f"{self._name}_flags", **stated(self._flags), "load_average": os.getloadavg()[0]}
         print(json.dumps(flags), flush=True)
         table = Table(title=f"{self._name} (load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)")
-        for heading in ("name", "value", "unit", "baseline", "ratio", "spread", "demand"):
-            table.add_column(heading, justify="left" if heading in ("name", "unit", "demand") else "right")
+        table.add_column("name", no_wrap=True)
+        for heading in ("value", "unit", "baseline", "ratio", "spread", "demand"):
+            table.add_column(heading, justify="left" if heading in ("unit", "demand") else "right")
         for row in self._rows:
             if "skipped" in row:
                 table.add_row(row["name"], "skipped", "", "", "", "", row["skipped"])

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import tyro
 
@@ -30,6 +30,8 @@ from tests.benchmarks.load import Load
 from tests.benchmarks.receivers import Receiver, Window, measure
 
 DEFAULT: Final = ("vector", 64, 16)
+STORAGES: Final = {"disk": (), "memory": ("--memory-only",)}
+"""A learner's flags for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,8 @@ class Flags:
     observations: tuple[str, ...] = ("vector", "image")
     chunks: tuple[int, ...] = (16, 64, 256)
     streams: tuple[int, ...] = (1, 4, 16, 64)
+    storages: tuple[str, ...] = ("disk", "memory")
+    """Where replay is kept."""
     clients: int = 2
     """Processes that pour."""
     seconds: float = 2.0
@@ -62,11 +66,10 @@ def pour(flags: Flags, observation: str, chunk: int, generators: Generators) -> 
     with tempfile.TemporaryDirectory(prefix="ingest_") as name, ExitStack() as stack:
         directory = Path(name)
         candidates: dict[str, Receiver] = {
-            "disk": receivers.learner(stack, directory / "disk", base),
-            "memory": receivers.learner(stack, directory / "memory", base, "--memory-only"),
-            "bare_grpc": receivers.bare(stack),
-            "raw_tcp": receivers.tcp(stack, base),
+            storage: receivers.learner(stack, directory / storage, base, *STORAGES[storage])
+            for storage in flags.storages
         }
+        candidates |= {"bare_grpc": receivers.bare(stack), "raw_tcp": receivers.tcp(stack, base)}
         if observation == "vector":
             candidates["pickle"] = receivers.pickled(stack, base)
         for streams in flags.streams:
@@ -87,7 +90,7 @@ def compare(load: Load, rounds: Rounds) -> Iterator[Comparison]:
     def rate(key: str) -> list[float]:
         return [length * window.messages / window.seconds for window in rounds[key]]
 
-    for storage in ("disk", "memory"):
+    for storage in sorted(rounds.keys() & STORAGES.keys()):
         yield Comparison(
             name=f"ingest_vs_bare_grpc/{configuration}/{storage}",
             unit="transitions/s",
@@ -169,9 +172,13 @@ def main(flags: Flags) -> None:
     """Measures and prints."""
     if flags.quick:
         observation, chunk, streams = DEFAULT
-        flags = replace(
-            flags, observations=(observation,), chunks=(chunk,), streams=(streams,), seconds=0.8, warm_up=0.2, rounds=1
-        )
+        one: dict[str, Any] = {
+            "observations": (observation,),
+            "chunks": (chunk,),
+            "streams": (streams,),
+            "storages": ("disk",),
+        }
+        flags = replace(flags, **one, seconds=0.8, warm_up=0.2, rounds=1)
     report = Report("ingest", flags)
     rows: list[Comparison] = []
     with ExitStack() as stack:

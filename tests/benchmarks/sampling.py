@@ -56,13 +56,14 @@ def gathers(ring: ReplayRing, batch_size: int) -> Callable[[], None]:
     """The floor: the two takes of random rows, whose numbers come from a stock drawn beforehand."""
     column = ring.observation["observation"]
     random = np.random.default_rng(1)
-    stock = [random.integers(ROWS - N_STEP, size=batch_size) for _ in range(256)]
+    drawn = [random.integers(ROWS - N_STEP, size=batch_size) for _ in range(256)]
+    stock = [(rows, rows + N_STEP) for rows in drawn]
     out = np.empty((2, batch_size, WIDTH), np.float32)
     turn = 0
 
     def gather() -> None:
         nonlocal turn
-        rows, following = stock[turn], stock[turn] + N_STEP
+        rows, following = stock[turn]
         turn = (turn + 1) % len(stock)
         np.take(column, rows, axis=0, out=out[0], mode="clip")
         np.take(column, following, axis=0, out=out[1], mode="clip")
