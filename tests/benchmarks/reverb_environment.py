@@ -43,7 +43,8 @@ def items(seconds: float, clients: int) -> dict[str, Any]:
     Raises:
         ReverbMissingError: it failed.
     """
-    command = [str(DIRECTORY / "bin/python"), str(PROGRAM), "--seconds", str(seconds), "--clients", str(clients)]
+    # -P: the modules beside the program are not its own.
+    command = [str(DIRECTORY / "bin/python"), "-P", str(PROGRAM), "--seconds", str(seconds), "--clients", str(clients)]
     row: dict[str, Any] = json.loads(_run(command, RUN_SECONDS).splitlines()[-1])
     return row
 
@@ -52,10 +53,10 @@ def _run(command: list[str], seconds: float) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ReverbMissingError(f"{' '.join(command[:4])}: {error}") from error
+        raise ReverbMissingError(f"{' '.join(command[:5])}: {error}") from error
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["without a word"])[-1]
-        raise ReverbMissingError(f"{' '.join(command[:4])} ended with {done.returncode}: {last[:200]}")
+        raise ReverbMissingError(f"{' '.join(command[:5])} ended with {done.returncode}: {last[:200]}")
     return done.stdout
 
 
