@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -44,6 +45,8 @@ class Generators:
     """Some load generator processes."""
 
     def __init__(self, count: int, stack: ExitStack) -> None:
+        # Each connection that a server closes would be a line.
+        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
         self._connections: list[Connection] = []
         self.pids: list[int] = []
         for number in range(count):
