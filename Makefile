@@ -15,7 +15,9 @@ export OPENBLAS_NUM_THREADS := 1
 # Where tools lie that start a Docker engine and a Kubernetes; without them, tests that need one are skipped and say so.
 TESTBED ?= ../shared/testbed
 
-BENCHMARKS := racetrack_steps replay_sampling
+BENCHMARKS := racetrack_steps ingest interference sampling updates worker_loop distribution scale
+# These compare with stable-baselines3 and leave its rows out where it does not install.
+COMPARING := sampling updates
 
 PROTOS := $(wildcard protos/distrib_l2r/v1/*.proto)
 PROTOC := ../$(BIN)/python -m grpc_tools.protoc -I. \
@@ -76,11 +78,11 @@ check: $(SETUP)
 chaos: $(SETUP)
 	$(BIN)/python -m tests.chaos --faults $(or $(FAULTS),1000) --seed $(or $(SEED),0) $(CHAOS_FLAGS)
 
-## Benchmarks, one JSON object a line; BENCH=name runs one of tests/benchmarks, with BENCH_FLAGS=
+## Benchmarks, JSON lines and a table; BENCH=name runs one of tests/benchmarks, BENCH_FLAGS=--quick briefly; all: an hour
 .PHONY: bench
 bench: $(SETUP)
-	$(if $(filter %stable_baselines3,$(BENCH)),$(BIN)/python -m pip install --quiet --constraint requirements.lock \
-		--editable '.[comparison]')
+	$(if $(filter %stable_baselines3,$(BENCH)),$(install_comparison))
+	$(if $(filter $(COMPARING),$(or $(BENCH),$(BENCHMARKS))),$(install_comparison) || echo "SKIPPED stable-baselines3" >&2)
 	for name in $(or $(BENCH),$(BENCHMARKS)); do $(BIN)/python -m tests.benchmarks.$$name $(BENCH_FLAGS) || exit 1; done
 
 ## The shipped optimal laps anew, by optimal control; takes minutes a circuit
@@ -127,6 +129,10 @@ clean:
 help:
 	@awk '/^## / { line = substr($$0, 4) } /^[a-z0-9-]+:/ && line { split($$1, name, ":"); \
 		printf "make %-15s %s\n", name[1], line; line = "" }' $(MAKEFILE_LIST)
+
+define install_comparison
+$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[comparison]'
+endef
 
 define generate
 (cd protos && $(PROTOC) --python_out=$(1) --mypy_out=quiet:$(1) \

@@ -72,12 +72,18 @@ class Tally:
 
 
 class Chunks:
-    """The messages of one stream, serialised."""
+    """The messages of one stream, serialised.
 
-    def __init__(self, observation: str) -> None:
+    Args:
+        observation: a key of `SPACES`.
+        length: steps in each.
+    """
+
+    def __init__(self, observation: str, length: int = CHUNK_LENGTH) -> None:
         spaces, random = SPACES[observation], np.random.default_rng(0)
+        self._length = length
         columns = {
-            name: (255 * random.random((CHUNK_LENGTH + 1, *box.shape))).astype(box.dtype)
+            name: (255 * random.random((length + 1, *box.shape))).astype(box.dtype)
             for name, box in spaces.observation.items()
         }
         message = encode_chunk(
@@ -87,8 +93,8 @@ class Chunks:
                 policy_version=1,
                 purpose=Purpose.TRAINING,
                 observation=columns,
-                action=random.uniform(-1, 1, (CHUNK_LENGTH, 2)).astype("f4"),
-                reward=random.random(CHUNK_LENGTH).astype("f4"),
+                action=random.uniform(-1, 1, (length, 2)).astype("f4"),
+                reward=random.random(length).astype("f4"),
                 ending=Ending.CONTINUES,
             )
         )
@@ -100,10 +106,10 @@ class Chunks:
         head = pb.PushTrajectoriesRequest()
         head.chunk.sequence = sequence
         head.chunk.episode_id = episode + 1
-        head.chunk.first_step = part * CHUNK_LENGTH
+        head.chunk.first_step = part * self._length
         if part == EPISODE_CHUNKS - 1:
             head.chunk.ending = trajectory_pb2.ENDING_TERMINATED
-            head.chunk.summary.length = EPISODE_CHUNKS * CHUNK_LENGTH
+            head.chunk.summary.length = EPISODE_CHUNKS * self._length
         # Messages one after the other are one message: the fields of both, the later ones counting.
         return self._body + head.SerializeToString()
 

@@ -1,0 +1,161 @@
+"""What recording and pushing cost a worker, and what an action costs over its matrix-vector products.
+
+    python -m tests.benchmarks.worker_loop --quick
+
+`worker_loop_vs_bare`: a real worker process that drives the embedded car into a real learner, whose trainer idles,
+against a loop in this process that does nothing but act and step, with the same policy and the worker's own actor. They
+take turns; while one is measured the other is stopped. Steps a wall-clock second, and in the row `by_cpu`, the ratio by
+CPU seconds, which holds on a busy machine as well.
+
+`act_vs_gemv`: one `act` with onnxruntime against the products of the policy's matrices with one vector, by numpy, into
+memory that is there already, with the learner's default actor. Rows with a slash are of it, of one of 2 x 256 units,
+and of onnxruntime's session without the worker's feed.
+"""
+
+import os
+import signal
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import tyro
+
+from distrib_l2r.policy import decode_graph, decode_version
+from tests.bare_client import BareClient, eventually
+from tests.benchmarks import act
+from tests.benchmarks.comparison import Comparison, Report, rounded
+from tests.benchmarks.cpu_seconds import process_seconds
+from tests.benchmarks.receivers import IDLE_TRAINER
+from tests.system.processes import fleet
+from worker_service.actor import Actor
+from worker_service.environment import environment_spaces, make_environment, observation_columns
+from worker_service.exploration import HeldNoise
+
+LARGE = (256, 256)
+"""Units of the actor of about 300 KB."""
+START_SECONDS = 120.0
+"""Imports, compilation, the first chunk."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """How long."""
+
+    seconds: float = 3.0
+    """Of each half of a round."""
+    rounds: int = 7
+    chunk_length: int = 64
+    hidden_sizes: tuple[int, int] = (128, 128)
+    """Of the actor; the learner's default."""
+    quick: bool = False
+    """Two short rounds."""
+    keep: bool = False
+    """Keep the rows in results/."""
+
+
+class BareLoop:
+    """Acts and steps."""
+
+    def __init__(self, actor: Actor) -> None:
+        self._actor = actor
+        self._environment = make_environment("Racetrack-v0")
+        self._noise = HeldNoise(actor.noise_size, scale=1.0, hold_steps=8, seed=0)
+        observation, _ = self._environment.reset(seed=0)
+        self.columns = observation_columns(observation)
+
+    def run(self, seconds: float) -> tuple[float, float]:
+        """Runs so long; steps a wall-clock second, and a CPU second."""
+        actor, environment, noise, columns = self._actor, self._environment, self._noise, self.columns
+        steps, started, cpu = 0, time.monotonic(), time.process_time()
+        ends_at = started + seconds
+        while time.monotonic() < ends_at:
+            # So rarely that the clock counts little.
+            for _ in range(50):
+                action = actor.act(columns, noise.next())
+                observation, _, terminated, truncated, _ = environment.step(action)
+                if terminated or truncated:
+                    observation, _ = environment.reset()
+                columns = observation_columns(observation)
+            steps += 50
+        self.columns = columns
+        return steps / (time.monotonic() - started), steps / (time.process_time() - cpu)
+
+
+class StoppableWorker:
+    """A worker process that runs only while it is measured."""
+
+    def __init__(self, client: BareClient, pid: int) -> None:
+        self._client = client
+        self._pid = pid
+
+    def run(self, seconds: float) -> tuple[float, float]:
+        """Lets it run so long; transitions committed a wall-clock second, and a CPU second of the worker."""
+        os.kill(self._pid, signal.SIGCONT)
+        time.sleep(0.2)
+        before, started, cpu = self._transitions(), time.monotonic(), process_seconds(self._pid)
+        time.sleep(seconds)
+        count = self._transitions() - before
+        elapsed, cpu = time.monotonic() - started, process_seconds(self._pid) - cpu
+        os.kill(self._pid, signal.SIGSTOP)
+        return count / elapsed, count / max(cpu, 0.01)
+
+    def _transitions(self) -> int:
+        return int(self._client.status().transitions)
+
+
+def main(flags: Flags) -> None:
+    """Measures and prints."""
+    if flags.quick:
+        flags = replace(flags, rounds=2, seconds=1.0)
+    report = Report("worker_loop", flags)
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="worker_loop_")))
+        machine = stack.enter_context(fleet(directory))
+        sizes = ("--actor-hidden-sizes", *(str(size) for size in flags.hidden_sizes))
+        chunk = ("--chunk-length", str(flags.chunk_length))
+        client = machine.start_learner("--run-dir", str(directory / "run"), *sizes, *chunk, *IDLE_TRAINER)
+        environment = make_environment("Racetrack-v0")
+        spaces = environment_spaces(environment)
+        actor = Actor(decode_graph(client.join(spaces).graph))
+        actor.load(decode_version(client.get_policy().policy))
+        environment.close()
+        bare = BareLoop(actor)
+        process = machine.start_worker("--log-level", "WARNING")
+        eventually(lambda: client.status().transitions >= flags.chunk_length, "the worker drives", START_SECONDS)
+        worker = StoppableWorker(client, process.pid)
+        os.kill(process.pid, signal.SIGSTOP)
+        bare.run(0.2)
+        pushed, plain = [], []
+        for _ in range(flags.rounds):
+            pushed.append(worker.run(flags.seconds))
+            plain.append(bare.run(flags.seconds))
+        by_cpu = [mine / theirs for (_, mine), (_, theirs) in zip(pushed, plain, strict=True)]
+        report.add(
+            [
+                Comparison(
+                    name="worker_loop_vs_bare",
+                    unit="steps/s",
+                    values=[wall for wall, _ in pushed],
+                    baselines=[wall for wall, _ in plain],
+                    demand=">= 0.8",
+                    details={
+                        "by_cpu": [rounded(ratio) for ratio in by_cpu],
+                        "steps_per_cpu_second": rounded(pushed[-1][1]),
+                        "bare_steps_per_cpu_second": rounded(plain[-1][1]),
+                    },
+                ),
+            ]
+        )
+        process.kill()
+        for hidden in (flags.hidden_sizes, LARGE):
+            rows = list(act.compare(spaces, bare.columns, hidden, 5 * flags.rounds))
+            report.add(rows)
+            if hidden == flags.hidden_sizes:
+                report.add([replace(rows[0], name="act_vs_gemv")])
+    report.close()
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Flags, description=__doc__))
