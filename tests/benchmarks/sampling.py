@@ -21,9 +21,9 @@ from learner_service.replay.ring import ReplayRing
 from learner_service.replay.sampler import Sampler
 from learner_service.replay.sampling import Sampling
 from tests.benchmarks.comparison import Comparison, Report, Skipped
+from tests.benchmarks.full_ring import N_STEP, ROWS, WIDTH, full_ring
 from tests.benchmarks.peer_buffers import DISCOUNT, PEERS
 from tests.benchmarks.pour import SPACES
-from tests.benchmarks.replay_sampling import N_STEP, ROWS, WIDTH, full_ring
 
 WARM_UP_CALLS = 10
 

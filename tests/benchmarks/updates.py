@@ -21,9 +21,9 @@ from learner_service.replay.sampler import Sampler
 from learner_service.sac.config import SACConfig
 from learner_service.sac.sac import SAC
 from tests.benchmarks.comparison import Comparison, Report, Skipped
+from tests.benchmarks.full_ring import SPACES, WIDTH, full_ring
 from tests.benchmarks.matrix_products import MatrixProducts
 from tests.benchmarks.plain_sac import PlainSAC, Transitions
-from tests.benchmarks.replay_sampling import SPACES, WIDTH, full_ring
 
 HIDDEN, ACTIONS = 256, 2
 PLAIN_ROWS = 200_000
