@@ -29,9 +29,7 @@ def compose(images: None) -> Iterator[ComposeRun]:
     compose = ComposeRun()
     compose.remove()
     try:
-        compose.make(
-            "up", f"WORKERS={WORKERS}", "LEARNER_FLAGS=--checkpoint-period-seconds 5 --env-args track=larkfield"
-        )
+        compose.make("up", f"WORKERS={WORKERS}", FLAGS)
         yield compose
     finally:
         compose.remove()
