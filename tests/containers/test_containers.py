@@ -158,7 +158,8 @@ def test_scaling_up_and_down_loses_nothing(compose: ComposeRun) -> None:
 
 @pytest.mark.parametrize(("service", "seconds"), [("worker", 5.0), ("learner", 35.0)])
 def test_the_first_process_heeds_sigterm(service: str, seconds: float, compose: ComposeRun) -> None:
-    before = compose.view.wait_training(2)
+    workers = len(compose.containers("worker"))
+    before = compose.view.wait_training(workers)
     container = compose.containers(service)[0]
     run("docker", "kill", "--signal=TERM", container)
     took = wait_for(f"{service} ends", lambda: compose.inspect(container)["State"]["Status"] != "running", seconds, 0.1)
@@ -167,11 +168,11 @@ def test_the_first_process_heeds_sigterm(service: str, seconds: float, compose: 
     run("docker", "start", container)
     assert status == 0
     restarted = [compose.inspect(container)["Config"]["Hostname"]]
-    assert_nothing_lost(before, compose.view.wait_training(2), restarted)
+    assert_nothing_lost(before, compose.view.wait_training(workers), restarted)
 
 
 def test_a_run_that_was_taken_down_goes_on_from_its_volume(compose: ComposeRun) -> None:
-    before = compose.view.wait_training(2)
+    before = compose.view.wait_training(len(compose.containers("worker")))
     compose.make("down")
     assert not compose.containers("learner")
     compose.make("up", "WORKERS=2", FLAGS)
