@@ -12,8 +12,8 @@ COPY pyproject.toml requirements.lock LICENSE ./
 COPY requirements.lock build/wheels* /wheels/
 # Dependencies first, which change seldom.
 RUN touch README.md \
- && pip install --no-cache-dir --no-compile --prefix=/install --find-links=/wheels --constraint=requirements.lock \
-    ".[${EXTRAS}]"
+ && pip install --no-cache-dir --no-compile --ignore-installed --prefix=/install --find-links=/wheels \
+    --constraint=requirements.lock ".[${EXTRAS}]"
 COPY protos protos
 COPY worker_service worker_service
 COPY deploy/__init__.py deploy/

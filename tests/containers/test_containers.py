@@ -17,8 +17,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.containers, pytest.mark.timeout(1800
 
 WORKERS = 3
 MEGABYTE = 1_000_000
-LOST_LINK_SECONDS = 45.0
-"""The learner ends a connection whose worker does not answer its pings within 30 s."""
+FLAGS = "LEARNER_FLAGS=--checkpoint-period-seconds 5 --env-args track=larkfield"
+LOST_LINK_SECONDS = 60.0
+"""The learner ends a connection that acknowledges nothing after 30 s."""
+FROZEN_SECONDS = 90.0
+"""And one whose process does not answer pings, though its machine acknowledges them, after a minute."""
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +29,7 @@ def compose(images: None) -> Iterator[ComposeRun]:
     compose = ComposeRun()
     compose.remove()
     try:
-        compose.make(
-            "up", f"WORKERS={WORKERS}", "LEARNER_FLAGS=--checkpoint-period-seconds 5 --env-args track=larkfield"
-        )
+        compose.make("up", f"WORKERS={WORKERS}", FLAGS)
         yield compose
     finally:
         compose.remove()
@@ -116,16 +117,18 @@ def test_a_paused_worker_and_a_paused_learner_come_back(compose: ComposeRun) -> 
     before = compose.view.wait_training(WORKERS)
     worker = compose.containers("worker")[0]
     run("docker", "pause", worker)
-    compose.view.wait(
-        "its stream has ended", lambda status: len(connected(status)) == WORKERS - 1, LOST_LINK_SECONDS + 15
-    )
-    run("docker", "unpause", worker)
+    try:
+        compose.view.wait("its stream has ended", lambda status: len(connected(status)) < WORKERS, FROZEN_SECONDS)
+    finally:
+        run("docker", "unpause", worker)
     between = compose.view.wait_training(WORKERS)
     assert_nothing_lost(before, between)
     (learner,) = compose.containers("learner")
     run("docker", "pause", learner)
-    assert compose.view.status() is None
-    run("docker", "unpause", learner)
+    try:
+        assert compose.view.status() is None
+    finally:
+        run("docker", "unpause", learner)
     assert_nothing_lost(between, compose.view.wait_training(WORKERS))
 
 
@@ -134,10 +137,10 @@ def test_a_disconnected_worker_comes_back(compose: ComposeRun) -> None:
     worker = compose.containers("worker")[1]
     network = f"{PROJECT}_default"
     run("docker", "network", "disconnect", network, worker)
-    compose.view.wait(
-        "its stream has ended", lambda status: len(connected(status)) == WORKERS - 1, LOST_LINK_SECONDS + 15
-    )
-    run("docker", "network", "connect", network, worker)
+    try:
+        compose.view.wait("its stream has ended", lambda status: len(connected(status)) < WORKERS, LOST_LINK_SECONDS)
+    finally:
+        run("docker", "network", "connect", network, worker)
     assert_nothing_lost(before, compose.view.wait_training(WORKERS))
 
 
@@ -155,23 +158,24 @@ def test_scaling_up_and_down_loses_nothing(compose: ComposeRun) -> None:
 
 @pytest.mark.parametrize(("service", "seconds"), [("worker", 5.0), ("learner", 35.0)])
 def test_the_first_process_heeds_sigterm(service: str, seconds: float, compose: ComposeRun) -> None:
-    before = compose.view.wait_training(2)
+    workers = len(compose.containers("worker"))
+    before = compose.view.wait_training(workers)
     container = compose.containers(service)[0]
     run("docker", "kill", "--signal=TERM", container)
     took = wait_for(f"{service} ends", lambda: compose.inspect(container)["State"]["Status"] != "running", seconds, 0.1)
     print(f"{service} ended {took:.1f} s after SIGTERM")
-    assert compose.inspect(container)["State"]["ExitCode"] == 0
-    assert "never acknowledged" not in compose.logs(container)
+    status = compose.inspect(container)["State"]["ExitCode"]
     run("docker", "start", container)
+    assert status == 0
     restarted = [compose.inspect(container)["Config"]["Hostname"]]
-    assert_nothing_lost(before, compose.view.wait_training(2), restarted)
+    assert_nothing_lost(before, compose.view.wait_training(workers), restarted)
 
 
 def test_a_run_that_was_taken_down_goes_on_from_its_volume(compose: ComposeRun) -> None:
-    before = compose.view.wait_training(2)
+    before = compose.view.wait_training(len(compose.containers("worker")))
     compose.make("down")
     assert not compose.containers("learner")
-    compose.make("up", "WORKERS=2")
+    compose.make("up", "WORKERS=2", FLAGS)
     after = compose.view.wait_training(2, 180)
     assert after.learner_starts == before.learner_starts + 1
     assert after.transitions > before.transitions

@@ -86,6 +86,10 @@ class ClusterRun:
         ]
         return found
 
+    def workers(self) -> int:
+        """How many the Deployment is to have."""
+        return int(kubectl("get", f"deployment/{self.name}-worker", "--output=jsonpath={.spec.replicas}"))
+
     def restarts(self) -> int:
         """Of the learner's container."""
         (pod,) = self.pods("learner")

@@ -1,6 +1,5 @@
 """A run from outside: its status, and whether anything acknowledged was lost between two of them."""
 
-import time
 from collections.abc import Callable, Collection
 
 import grpc
@@ -81,20 +80,13 @@ def assert_nothing_lost(
         assert worker.session_id in sessions, f"{worker.name} has lost its session"
         assert sessions[worker.session_id].committed_sequence >= worker.committed_sequence
         assert sessions[worker.session_id].transitions >= worker.transitions
-    for worker in before.workers:
-        of_this_name = {each.session_id for each in after.workers if each.name == worker.name}
-        assert worker.name in restarted or of_this_name == {worker.session_id}, f"{worker.name} has begun a new session"
+    known = {worker.name for worker in before.workers}
+    begun = {worker.name for worker in after.workers if worker.session_id not in session_ids(before)} & known
+    assert begun <= set(restarted), f"{begun - set(restarted)} have begun new sessions"
     collected = sum(worker.transitions for worker in after.workers if worker.role == join_pb2.ROLE_COLLECT)
     assert collected == after.transitions
 
 
-def rests(view: View, seconds: float = 60.0) -> status_pb2.RunStatus:
-    """The status once no transition has come in for two seconds."""
-    history: list[tuple[float, int]] = []
-
-    def still(status: status_pb2.RunStatus) -> bool:
-        now = time.monotonic()
-        history.append((now, status.transitions))
-        return any(when <= now - 2.0 and count == status.transitions for when, count in history)
-
-    return view.wait("no more transitions come in", still, seconds)
+def session_ids(status: status_pb2.RunStatus) -> set[str]:
+    """Ids of its sessions."""
+    return {worker.session_id for worker in status.workers}
