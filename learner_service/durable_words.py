@@ -1,13 +1,10 @@
 """Whole numbers that survive the process."""
 
-import mmap
-import os
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
-WORD_BYTES: Final = 8
+from learner_service.mapped_file import MappedFile
 
 
 class DurableWords:
@@ -22,10 +19,8 @@ class DurableWords:
 
     def __init__(self, path: Path, names: tuple[str, ...]) -> None:
         self._slots = {name: slot for slot, name in enumerate(names)}
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        size = WORD_BYTES * len(names)
-        os.posix_fallocate(self._file, 0, size)
-        self._words = np.frombuffer(mmap.mmap(self._file, size), "<i8")
+        self._file = MappedFile(path, (len(names),), "<i8")
+        self._words = self._file.array
 
     def __getitem__(self, name: str) -> int:
         return int(self._words[self._slots[name]])
@@ -35,9 +30,9 @@ class DurableWords:
 
     def sync(self) -> None:
         """Waits until the numbers are on the disk."""
-        os.fdatasync(self._file)
+        self._file.sync()
 
     def close(self) -> None:
         """Lets go of the file; the numbers may not be used afterwards."""
         self._words = np.empty(0, np.int64)
-        os.close(self._file)
+        self._file.close()

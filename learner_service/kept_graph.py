@@ -15,6 +15,7 @@ from distrib_l2r.policy import PolicyGraph
 from distrib_l2r.spaces import Box, Spaces
 from distrib_l2r.tensor import Array
 from learner_service.actor_export import actor_weights, export_actor
+from learner_service.replace_file import replace_file
 
 _logger = logging.getLogger(__name__)
 
@@ -42,9 +43,7 @@ def policy_graph(actor: nn.Module, spaces: Spaces, kept: Path | None) -> PolicyG
         _logger.info("%s is of another actor: exporting this one's graph", kept)
     graph = export_actor(actor, spaces)
     if kept is not None:
-        new = kept.with_name(kept.name + ".new")
-        new.write_bytes(graph.onnx)
-        new.replace(kept)
+        replace_file(kept, graph.onnx)
     return graph
 
 

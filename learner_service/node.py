@@ -15,8 +15,9 @@ import torch
 from distrib_l2r.v1 import status_pb2
 from learner_service.config import LearnerConfig
 from learner_service.policy import Policy
+from learner_service.replace_file import replace_file
 from learner_service.run import Run
-from learner_service.run_directory import RunDirectory, replace_file
+from learner_service.run_directory import RunDirectory
 from learner_service.server import LearnerServer
 
 _logger = logging.getLogger(__name__)

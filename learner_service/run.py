@@ -67,6 +67,7 @@ class Run:
         self.on_change: Callable[[], None] = lambda: None
         """Called from any thread when workers should hear news."""
         self.storage = Storage(config.run_dir, config.storage, MAX_SESSIONS) if config.run_dir else None
+        self._session_table = self.storage.sessions if self.storage is not None else None
         # Durations by a clock that nobody sets.
         self._started = time.monotonic()
         self._first_transition: float | None = None
@@ -140,8 +141,8 @@ class Run:
             if len(self.sessions) >= MAX_SESSIONS:
                 self._forget_idlest()
             session = Session(session_id, worker_name, self._assignment(role))
-            if self.storage is not None and self.storage.sessions is not None:
-                self.storage.sessions.add(session)
+            if self._session_table is not None:
+                self._session_table.add(session)
             self.sessions[session_id] = session
             self._joined += 1
             _logger.info("%s joined as worker %d", worker_name, session.assignment.index)
@@ -159,8 +160,8 @@ class Run:
             versions_behind = max(training.store.newest_version - chunk.policy_version, 0)
             self.staleness[staleness_bucket(versions_behind)] += chunk.length
         session.count(chunk)
-        if self.storage is not None and self.storage.sessions is not None:
-            self.storage.sessions.commit(session)
+        if self._session_table is not None:
+            self._session_table.commit(session)
         if chunk.ending is Ending.ABORTED:
             self.aborted_episodes += 1
         if chunk.summary is not None:
@@ -186,7 +187,7 @@ class Run:
         """Begins as far as what is known allows: the policy's spaces, or those of an earlier learner's replay."""
         if self.storage is not None:
             self._checkpoint = self.storage.checkpoints.newest()
-            for session in self.storage.sessions.read() if self.storage.sessions else ():
+            for session in self._session_table.read() if self._session_table is not None else ():
                 self.sessions[session.session_id] = session
                 self._joined = max(self._joined, session.number)
                 self.aborted_episodes += session.aborted_episodes
@@ -208,9 +209,9 @@ class Run:
             session = by_number.get(record.session)
             if session is not None and record.sequence > session.committed_sequence:
                 session.count_recovered(record)
-        if self.storage is not None and self.storage.sessions is not None:
+        if self._session_table is not None:
             for session in by_number.values():
-                self.storage.sessions.commit(session)
+                self._session_table.commit(session)
 
     def _say_begun(self, training: Training, checkpoint: Checkpoint | None) -> None:
         if self.storage is not None and self.storage.counters["starts"] > 1:
@@ -281,8 +282,8 @@ class Run:
                 f"{len(self.sessions)} sessions are streaming; a learner takes {MAX_SESSIONS}: start another run"
             )
         del self.sessions[idlest.session_id]
-        if self.storage is not None and self.storage.sessions is not None:
-            self.storage.sessions.forget(idlest)
+        if self._session_table is not None:
+            self._session_table.forget(idlest)
         if self.training is not None:
             self.training.ring.forget(idlest.number)
             self.training.store.unpin(idlest.session_id)

@@ -16,6 +16,7 @@ from distrib_l2r.environment import decode_arguments
 from distrib_l2r.policy import PolicyGraph, PolicyVersion
 from distrib_l2r.v1 import join_pb2, status_pb2
 from learner_service.evaluation import UNTAKEN_EVALUATIONS, Evaluation
+from learner_service.replace_file import replace_file
 from learner_service.run import Run
 
 _logger = logging.getLogger(__name__)
@@ -140,10 +141,3 @@ def environment_figures(environment: join_pb2.Environment) -> dict[str, Any]:
         "arguments": decode_arguments(environment.arguments),
         "evaluation_arguments": decode_arguments(environment.evaluation_arguments),
     }
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Writes a file so that a reader finds either the old content or the new, whole."""
-    new = path.with_name(path.name + ".new")
-    new.write_bytes(content)
-    new.replace(path)

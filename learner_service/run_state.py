@@ -62,7 +62,9 @@ def about_run(run: "Run") -> dict[str, Any]:
         "policy_version": training.store.newest_version,
         "transitions": training.ring.inserted,
         "environment": json_format.MessageToDict(run.environment),
-        "settings": {name: list(value) if isinstance(value, tuple) else value for name, value in _settings(run)},
+        "settings": {
+            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(run.config.sac).items()
+        },
     }
 
 
@@ -75,11 +77,12 @@ def take_up(run: "Run", checkpoint: Checkpoint) -> None:
     training = run.training
     assert training is not None, "whoever calls has built it"
     state: Mapping[str, Any] = checkpoint.state
-    differences = _differences(run, checkpoint)
-    environment = checkpoint.about["environment"]
-    if environment != (here := about_run(run)["environment"]):
+    here = about_run(run)
+    differences = _differences(checkpoint.about["settings"], here["settings"])
+    if checkpoint.about["environment"] != here["environment"]:
         raise ValueError(
-            f"checkpoint {checkpoint.path} is of another environment, {environment}, and this one is {here}: "
+            f"checkpoint {checkpoint.path} is of another environment, {checkpoint.about['environment']}, "
+            f"and this one is {here['environment']}: "
             "give the --env and --env-args that it was made with, or another --run-dir"
         )
     try:
@@ -114,15 +117,10 @@ def _balance(kept: Mapping[str, int], inserted: int) -> dict[str, int]:
     return {"inserted": inserted, "updates": updates}
 
 
-def _settings(run: "Run") -> list[tuple[str, Any]]:
-    return list(asdict(run.config.sac).items())
-
-
-def _differences(run: "Run", checkpoint: Checkpoint) -> str:
-    kept, now = checkpoint.about["settings"], about_run(run)["settings"]
+def _differences(kept: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     differing = [
         f"{name} was {kept.get(name)} and is {now.get(name)}"
-        for name in sorted(kept | now)
+        for name in sorted({**kept, **now})
         if kept.get(name) != now.get(name)
     ]
     return ", ".join(differing)

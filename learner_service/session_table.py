@@ -1,8 +1,6 @@
 """Which sessions there are and what each has committed, on disk."""
 
 import json
-import mmap
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ import xxhash
 from google.protobuf import json_format
 
 from distrib_l2r.v1 import join_pb2
+from learner_service.mapped_file import MappedFile
 from learner_service.session import Session
 
 _TEXT_BYTES: Final = 2512
@@ -50,10 +49,8 @@ class SessionTable:
     slots: int
 
     def __post_init__(self) -> None:
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        size = self.slots * _SLOT.itemsize
-        os.posix_fallocate(self._file, 0, size)
-        self._table = np.frombuffer(mmap.mmap(self._file, size), _SLOT)
+        self._file = MappedFile(self.path, (self.slots,), _SLOT)
+        self._table = self._file.array
         self._slot_of: dict[int, int] = {}
         self._free = list(range(self.slots - 1, -1, -1))
 
@@ -99,11 +96,11 @@ class SessionTable:
 
     def sync(self) -> None:
         """Waits until the table is on the disk."""
-        os.fdatasync(self._file)
+        self._file.sync()
 
     def close(self) -> None:
         """Lets go of the file."""
-        os.close(self._file)
+        self._file.close()
 
     def _read(self, slot: int) -> Session | None:
         row = self._table[slot]

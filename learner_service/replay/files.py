@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import json
-import mmap
 import os
 import re
 import shutil
@@ -18,6 +17,8 @@ from distrib_l2r.spaces import Spaces, decode_spaces, encode_spaces
 from distrib_l2r.tensor import Array
 from distrib_l2r.v1 import spaces_pb2
 from learner_service.durable_words import DurableWords
+from learner_service.mapped_file import MappedFile
+from learner_service.replace_file import replace_file
 from learner_service.replay.columns import Column, ring_columns
 from learner_service.replay.record import ChunkRecord, RecordFormat
 
@@ -55,7 +56,7 @@ class ReplayFiles:
         self.spaces: Spaces = decode_spaces(json_format.ParseDict(facts["spaces"], spaces_pb2.Spaces()))
         self.layout = layout = ring_columns(self.spaces)
         self.file_names = {column.name: _file_name(index, column) for index, column in enumerate(layout)}
-        self._files: dict[str, int] = {}
+        self._files: dict[str, MappedFile] = {}
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
             self.columns: Mapping[str, Array] = {
@@ -98,9 +99,7 @@ class ReplayFiles:
             "spaces": json_format.MessageToDict(encode_spaces(spaces)),
         }
         # Last, and whole or not at all: with it the ring exists.
-        new = path / "replay.json.new"
-        new.write_text(json.dumps(facts, indent=2) + "\n")
-        new.replace(path / "replay.json")
+        replace_file(path / "replay.json", (json.dumps(facts, indent=2) + "\n").encode())
         return cls(path)
 
     @staticmethod
@@ -132,13 +131,13 @@ class ReplayFiles:
     def sync(self) -> None:
         """Waits until everything written so far is on the disk: columns first, then the records that speak of them."""
         for file in list(self._files.values()):
-            os.fdatasync(file)
+            file.sync()
         self._counters.sync()
 
     def close(self) -> None:
         """Lets go of the files; maps stay valid while arrays of them are in use."""
         while self._files:
-            os.close(self._files.popitem()[1])
+            self._files.popitem()[1].close()
         if hasattr(self, "_counters"):
             self._counters.close()
 
@@ -165,9 +164,8 @@ class ReplayFiles:
             return np.zeros(shape, dtype)
         # A file cut short is made whole with zeros; checksums tell what was lost with its end.
         _allocate(self.path / name, size, size)
-        file = os.open(self.path / name, os.O_RDWR | os.O_CLOEXEC)
-        self._files[name] = file
-        return np.frombuffer(mmap.mmap(file, size), dtype).reshape(shape)
+        file = self._files[name] = MappedFile(self.path / name, shape, dtype)
+        return file.array
 
 
 def index_slots(capacity: int) -> int:

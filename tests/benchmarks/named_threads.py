@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from learner_service.__main__ import main
-from learner_service.run_directory import replace_file
+from learner_service.replace_file import replace_file
 
 FILE_VARIABLE = "THREADS_FILE"
 
