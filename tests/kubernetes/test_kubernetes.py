@@ -3,16 +3,13 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from distrib_l2r.v1 import join_pb2
-from tests.deploy_manifests.runs import copy_of_deploy
-from tests.kubernetes.cluster import NAMESPACE, ClusterRun, fresh_namespace, kubectl, load_images
+from tests.kubernetes.cluster import ClusterRun, kubectl
 from tests.testbed.commands import run, wait_for
-from tests.testbed.tools import IMAGES, started, tool
 from tests.testbed.view import assert_nothing_lost, connected
 
 pytestmark = [pytest.mark.slow, pytest.mark.kubernetes, pytest.mark.timeout(1800)]
@@ -22,20 +19,6 @@ FLAGS = "track=larkfield --checkpoint-period-seconds 5 --samples-per-insert-min 
 ROLLED_OUT_WITHIN_SECONDS = 90.0
 FROZEN_SECONDS = 200.0
 """Three failed probes, the grace period, and a new learner."""
-
-
-@pytest.fixture(scope="module")
-def cluster(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cluster with the images in it; a folder where runs are made."""
-    with started("cluster"):
-        load_images(tool("cluster"), IMAGES, tmp_path_factory.mktemp("images") / "images.tar")
-        fresh_namespace()
-        folder = copy_of_deploy(tmp_path_factory.mktemp("deploy"))
-        try:
-            yield folder
-        finally:
-            kubectl("delete", "namespace", NAMESPACE, "--timeout=120s", check=False)
-            kubectl("delete", "persistentvolume", "--all", "--timeout=60s", check=False)
 
 
 @pytest.fixture(scope="module")
