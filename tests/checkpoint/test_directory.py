@@ -178,6 +178,7 @@ except OSError as error:
 
 
 # With few weights it is the document that does not fit.
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", [100_000, 10])
 def test_a_write_that_the_system_refuses_names_path_and_size_and_leaves_the_others(
     tmp_path: Path, weights: int
@@ -238,6 +239,7 @@ def test_all_of_it_is_on_disk_before_it_gets_its_name(tmp_path: Path, monkeypatc
     ]
 
 
+@pytest.mark.slow
 def test_killed_at_any_line_it_leaves_the_checkpoint_before_or_the_new_one(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.checkpoint.kill_at_every_line", tmp_path],
@@ -271,6 +273,7 @@ def holds_bytes(path: Path) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_killed_amid_the_tensors_it_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     directory = written(tmp_path, 1)
     with subprocess.Popen([sys.executable, "-c", WRITE_LARGE, tmp_path]) as process:

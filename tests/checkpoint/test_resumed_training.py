@@ -23,14 +23,8 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "categorical",
-        pytest.param("quantile", marks=pytest.mark.slow),
-        pytest.param("mean_squared", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["categorical", "quantile", "mean_squared"])
 def test_another_process_goes_on_bit_for_bit(tmp_path: Path, kind: str) -> None:
     unbroken = FixedReplayTraining(kind, seed=0)
     unbroken.go_on(UPDATES)

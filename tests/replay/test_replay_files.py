@@ -35,6 +35,7 @@ def fill(ring: ReplayRing, chunks: int) -> None:
         ring.add(1, marked_chunk([sequence, sequence + 1], [sequence], episode_id=sequence, sequence=sequence))
 
 
+@pytest.mark.slow
 def test_a_ring_killed_at_any_instruction_holds_every_committed_chunk_whole(path: Path) -> None:
     generator = np.random.default_rng(5)
     for _ in range(KILLS):

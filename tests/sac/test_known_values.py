@@ -39,6 +39,7 @@ def predicted(sac: SAC, observation: Array, action: Array) -> Array:
     return value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_values_of_a_chain_of_five_states(kind: str) -> None:
     # State i leads to i + 1 whatever the action; the episode terminates after the last.
@@ -63,6 +64,7 @@ def test_values_of_a_chain_of_five_states(kind: str) -> None:
         np.testing.assert_allclose(critic, known, atol=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_actor_finds_the_best_arm_of_a_bandit(kind: str) -> None:
     # One step, reward 2 - 4 (action - best)^2, where the best action is half of what is observed.
