@@ -36,6 +36,14 @@ evaluate: $(SETUP)
 	$(BIN)/python -m deploy.evaluate $(POLICY) $(if $(TRACK),--track $(TRACK)) $(if $(LAPS),--laps $(LAPS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(OUT),--out $(OUT))
 
+## Workers and learner laid onto a cluster's GPUs, as the run's overlay; options WORKERS= RUN= NODES=file PLAN_FLAGS=
+.PHONY: plan
+plan: $(SETUP)
+	$(needs_workers)
+	$(if $(NODES),,$(needs_kubectl))
+	$(if $(NODES),,kubectl get nodes --output=json |) $(BIN)/python -m deploy.plan --nodes $(or $(NODES),-) --run $(RUN) \
+		--workers $(WORKERS) $(PLAN_FLAGS)
+
 ## All tests: units, then those with real processes
 .PHONY: test
 test: $(SETUP)

@@ -1,6 +1,7 @@
 """The manifests on a real Kubernetes: rolled out, scaled, restarted and frozen, without losing anything."""
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -144,3 +145,22 @@ def test_a_deleted_run_goes_on_from_its_volume(kestrel: ClusterRun) -> None:
     after = kestrel.view.wait_training(3)
     assert after.learner_starts == before.learner_starts + 1
     assert after.transitions > before.transitions
+
+
+def test_a_run_is_restored_from_its_backup(kestrel: ClusterRun) -> None:
+    before = kestrel.view.wait_training(kestrel.workers())
+    kubectl("scale", "statefulset/kestrel-learner", "--replicas=0")
+    wait_for("the learner is gone", lambda: not kestrel.pods("learner"), 120)
+    shutil.move(kestrel.volumes / "kestrel", kestrel.volumes / "backup")
+    kestrel.make("k8s-delete")
+    wait_for("its workers are gone", lambda: not kestrel.pods("worker"), 120)
+    kubectl("delete", "persistentvolumeclaim", "data-kestrel-learner-0", "--timeout=60s")
+    kubectl("delete", "persistentvolume", "l2r-tests-kestrel", "--timeout=60s")
+    kestrel.offer_volume()
+    shutil.copytree(kestrel.volumes / "backup", kestrel.volumes / "kestrel", dirs_exist_ok=True)
+    run("chown", "--recursive", "10001:10001", str(kestrel.volumes / "kestrel"))
+    kestrel.make("k8s-apply")
+    kestrel.await_rollout()
+    after = kestrel.view.wait_training(3)
+    assert after.learner_starts == before.learner_starts + 1
+    assert_nothing_lost(before, after)
