@@ -80,6 +80,7 @@ class SamplesPerInsert:
         self._update_possible = threading.Condition()
         self._inserted = 0
         self._updates = 0
+        self._waited_seconds = 0.0
         self._closed = False
         self._could_update = False
         self._state = FlowState.STARVED
@@ -95,6 +96,12 @@ class SamplesPerInsert:
         """The ratio now; 0 until a transition counts."""
         with self._update_possible:
             return self._ratio()
+
+    @property
+    def waited_seconds(self) -> float:
+        """For which `await_update` has made its callers wait, until the end of the newest wait."""
+        with self._update_possible:
+            return self._waited_seconds
 
     def insert(self, count: int) -> None:
         """Counts transitions that entered replay."""
@@ -113,7 +120,10 @@ class SamplesPerInsert:
             Whether it may; False after the timeout and once closed.
         """
         with self._update_possible:
-            self._update_possible.wait_for(lambda: self._closed or self._may_update(), timeout_seconds)
+            if not (self._closed or self._may_update()):
+                since = self._clock()
+                self._update_possible.wait_for(lambda: self._closed or self._may_update(), timeout_seconds)
+                self._waited_seconds += self._clock() - since
             return not self._closed and self._may_update()
 
     def updated(self, count: int = 1) -> None:
