@@ -19,7 +19,9 @@ def fetch(address: str, accept: str = "text/plain") -> str:
 
 
 def families(address: str, *, open_format: bool = False) -> list[Metric]:
-    parsed: Iterable[Metric] = openmetrics(fetch(address, OPENMETRICS)) if open_format else plain(fetch(address))
+    parsed: Iterable[Metric] = (
+        openmetrics(fetch(address, OPENMETRICS)) if open_format else plain(fetch(address))  # type: ignore[no-untyped-call]
+    )
     return list(parsed)
 
 

@@ -13,6 +13,7 @@ from prometheus_client.samples import Sample
 
 from tests.deploy_manifests.manifests import DEPLOY, Manifest, render
 from tests.deploy_manifests.promtool import promtool
+from tests.deploy_manifests.runs import copy_of_deploy, make
 
 PROMETHEUS = DEPLOY / "monitoring" / "prometheus"
 DASHBOARD = DEPLOY / "monitoring" / "grafana" / "dashboards" / "run.json"
@@ -118,10 +119,15 @@ def test_the_readme_explains_no_alert_that_is_not_there() -> None:
     assert set(re.findall(r"\*\*(L2R\w+)\*\*", chapter)) == set(NAMES)
 
 
-def test_the_operators_alerts_are_the_same() -> None:
+def test_the_operators_alerts_are_the_same(tmp_path: Path) -> None:
     (rule,) = (each for each in render(DEPLOY / "monitoring/operator") if each["kind"] == "PrometheusRule")
-    alerts = yaml.safe_load((PROMETHEUS / "alerts.yaml").read_text())
-    assert rule["spec"] == alerts, "run make operator-alerts"
+    assert rule["spec"] == yaml.safe_load((PROMETHEUS / "alerts.yaml").read_text()), "run make operator-alerts"
+    folder = copy_of_deploy(tmp_path)
+    shutil.copytree(DEPLOY / "monitoring", folder / "deploy" / "monitoring")
+    made = folder / "deploy" / "monitoring" / "operator" / "alerts.yaml"
+    made.unlink()
+    assert make(folder, "operator-alerts").returncode == 0
+    assert made.read_text() == (DEPLOY / "monitoring" / "operator" / "alerts.yaml").read_text()
 
 
 def test_every_panel_has_a_place_of_its_own_and_a_query() -> None:

@@ -137,7 +137,7 @@ def test_compose_mounts_the_same_files_in_the_same_places(monitoring: list[Manif
     def in_pod(name: str) -> dict[str, str]:
         spec = pods(monitoring)[name]["spec"]
         volumes = {volume["name"]: volume.get("configMap", {}).get("name") for volume in spec["volumes"]}
-        files = {}
+        files: dict[str, str] = {}
         for mount in spec["containers"][0]["volumeMounts"]:
             if volumes[mount["name"]]:
                 data = named(monitoring, "ConfigMap", volumes[mount["name"]])["data"]
@@ -147,7 +147,7 @@ def test_compose_mounts_the_same_files_in_the_same_places(monitoring: list[Manif
         return files
 
     def in_compose(name: str) -> dict[str, str]:
-        files = {}
+        files: dict[str, str] = {}
         for volume in services_of_compose()[name]["volumes"]:
             source, target, *mode = volume.split(":")
             if source.startswith("./"):

@@ -44,7 +44,7 @@ class Autoscaler:
     def _limited(self, now: float, current: int, wanted: int) -> int:
         direction = "scaleUp" if wanted > current else "scaleDown"
         sign = 1 if wanted > current else -1
-        limits = []
+        limits: list[int] = []
         for policy in self.spec["behavior"][direction]["policies"]:
             recent = sum(
                 abs(change) for at, change in self.changes if now - at < policy["periodSeconds"] and change * sign > 0
