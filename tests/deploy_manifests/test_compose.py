@@ -1,6 +1,9 @@
 """The run in containers on one engine is as confined as its pods."""
 
+import os
 import re
+import shutil
+import subprocess
 
 import pytest
 import yaml
@@ -30,6 +33,24 @@ def test_containers_get_more_time_to_stop_than_they_take() -> None:
         ("evaluator", EXIT_DEADLINE_SECONDS),
     ):
         assert seconds < int(services[name]["stop_grace_period"].removesuffix("s"))
+
+
+def test_compose_takes_the_file_and_each_profile_of_it() -> None:
+    docker = shutil.which("docker")
+    if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
+        pytest.skip(
+            "docker compose is missing, so the Compose file is checked by its own tests alone: install the plugin"
+        )
+    for profiles, expected in (("", {"learner", "worker", "evaluator"}), ("monitoring", set(services_of_compose()))):
+        done = subprocess.run(
+            [docker, "compose", "--file", str(DEPLOY / "compose.yaml"), "config", "--services"],
+            env={**os.environ, "COMPOSE_PROFILES": profiles},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert set(done.stdout.split()) == expected
 
 
 def test_whatever_listens_does_so_for_this_machine_alone() -> None:
