@@ -42,7 +42,7 @@ images:
 ## A run in containers; options WORKERS= TAG= LEARNER_FLAGS= WORKER_FLAGS= PORT= PROFILE=monitoring
 .PHONY: up
 up:
-	$(call needs,test -z "$(PROFILE)" -o "$(PROFILE)" = monitoring,PROFILE is \"$(PROFILE)\"; it must be monitoring or empty)
+	$(call needs,test "$(PROFILE:monitoring=)" = "",PROFILE is \"$(PROFILE)\"; it must be monitoring or empty)
 	$(needs_compose)
 	$(COMPOSE) up --detach
 	@$(if $(PROFILE),echo "dashboard: http://127.0.0.1:$${GRAFANA_PORT:-3000}")

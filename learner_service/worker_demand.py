@@ -116,5 +116,4 @@ def _intervals(samples: list[_Sample]) -> Iterator[tuple[float, float, _Sample]]
     """
     for before, after in pairwise(samples):
         if before.trains and before.workers and after.workers:
-            seconds = after.time - before.time
-            yield seconds, min(max(after.waited_seconds - before.waited_seconds, 0.0), seconds), after
+            yield after.time - before.time, max(after.waited_seconds - before.waited_seconds, 0.0), after

@@ -13,7 +13,7 @@ import pytest
 
 from distrib_l2r.trajectory import Ending, EpisodeSummary, Lap, Purpose
 from distrib_l2r.v1 import join_pb2
-from learner_service import AsyncLearningNode, LearnerConfig, metrics_server, server
+from learner_service import AsyncLearningNode, LearnerConfig, metrics_server, server, worker_demand
 from learner_service.config import TransportConfig
 from tests.bare_client import BareClient, chunk_request, eventually
 from tests.fakes import CountingPolicy
@@ -128,14 +128,28 @@ def test_the_trainers_waiting_is_counted_while_it_waits(learner: AsyncLearningNo
     eventually(lambda: values(learner.metrics_address)[name] > first, "it waits for its first transitions")
 
 
+def test_a_trainer_that_waits_asks_for_workers(learner: AsyncLearningNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_demand, "EVIDENCE_SECONDS", 0.5)
+    with BareClient(learner.address) as client:
+        stream = client.open(client.header())
+        stream.send_training(20)
+        eventually(lambda: values(learner.metrics_address)["l2r_worker_demand_ratio"] == 2, "twice as many are wanted")
+        stream.send(None)
+
+
 def test_a_checkpoint_and_the_trainers_failure_show(config: LearnerConfig) -> None:
     config = replace(config, storage=replace(config.storage, checkpoint_period_seconds=0.05))
-    with AsyncLearningNode(CountingPolicy(fail_at_update=40), config) as node, BareClient(node.address) as client:
+    with AsyncLearningNode(CountingPolicy(fail_at_update=1_000), config) as node, BareClient(node.address) as client:
         stream = client.open(client.header())
+        # Enough for 256 updates, then for thousands.
         stream.send_training(9)
         eventually(lambda: "l2r_checkpoint_age_seconds" in values(node.metrics_address), "a checkpoint is written")
-        stream.send(None)
+        assert values(node.metrics_address)["l2r_trainer_failed"] == 0
+        for sequence in range(10, 30):
+            stream.send(chunk_request(sequence, first_step=4 * (sequence - 1)))
+            stream.answer_until(lambda answer, sent=sequence: answer.committed_sequence == sent)  # type: ignore[misc]
         eventually(lambda: values(node.metrics_address)["l2r_trainer_failed"] == 1, "the planted failure")
+        stream.send(None)
 
 
 def test_the_thread_has_a_name_and_ends_with_the_learner(config: LearnerConfig) -> None:
