@@ -11,7 +11,7 @@ DOCKER_BUILD = docker build $(if $(BASE),--build-arg BASE=$(BASE)) \
 	$(if $(PIP_EXTRA_INDEX_URL),--build-arg PIP_EXTRA_INDEX_URL) \
 	--build-arg REVISION=$$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 # What is given to make, such as WORKERS, reaches the Compose file through the environment.
-COMPOSE = TAG=$(TAG) docker compose --file deploy/compose.yaml
+COMPOSE = TAG=$(TAG) COMPOSE_PROFILES=$(PROFILE) docker compose --file deploy/compose.yaml
 KUBECTL = kubectl $(if $(NAMESPACE),--namespace $(NAMESPACE))
 RUN_FOLDER = deploy/runs/$(RUN)
 
@@ -39,14 +39,17 @@ images:
 	$(DOCKER_BUILD) --file deploy/docker/worker.Dockerfile --build-arg EXTRAS=worker-base \
 		--tag distributed-l2r/worker-base:$(TAG) .
 
-## A run in containers; options WORKERS= TAG= LEARNER_FLAGS= WORKER_FLAGS= PORT=
+## A run in containers; options WORKERS= TAG= LEARNER_FLAGS= WORKER_FLAGS= PORT= PROFILE=monitoring
 .PHONY: up
 up:
+	$(call needs,test "$(PROFILE:monitoring=)" = "",PROFILE is \"$(PROFILE)\"; it must be monitoring or empty)
 	$(needs_compose)
 	$(COMPOSE) up --detach
+	@$(if $(PROFILE),echo "dashboard: http://127.0.0.1:$${GRAFANA_PORT:-3000}")
 
 ## What its containers say
 .PHONY: logs
+logs: PROFILE = monitoring
 logs:
 	$(needs_compose)
 	$(COMPOSE) logs --follow --tail 20
@@ -58,11 +61,19 @@ scale:
 	$(needs_compose)
 	$(COMPOSE) up --detach --no-recreate --scale worker=$(WORKERS)
 
-## Ends it; its volume stays, and `make up` goes on from there
+## Ends it and its monitoring; its volume stays, and `make up` goes on from there
 .PHONY: down
+down: PROFILE = monitoring
 down:
 	$(needs_compose)
 	$(COMPOSE) down
+
+## The alerts as prometheus-operator takes them, from those of deploy/monitoring/prometheus
+.PHONY: operator-alerts
+operator-alerts:
+	@{ printf '%s\n' "# Made by make operator-alerts from the alerts of deploy/monitoring/prometheus: change those." \
+		"apiVersion: monitoring.coreos.com/v1" "kind: PrometheusRule" "metadata:" "  name: distributed-l2r" "spec:"; \
+		sed 's/^./  &/' deploy/monitoring/prometheus/alerts.yaml; } > deploy/monitoring/operator/alerts.yaml
 
 ## The manifests of a run on Kubernetes; options RUN=my-run OVERLAY=local
 .PHONY: k8s-render

@@ -9,6 +9,7 @@ from distrib_l2r.environment import ArgumentValue, encode_arguments
 from distrib_l2r.limits import DEFAULT_PORT
 from distrib_l2r.v1 import join_pb2
 from learner_service.credit import DEFAULT_MAX_IN_FLIGHT_BYTES
+from learner_service.metrics_address import parse_address
 from learner_service.sac.config import SACConfig
 
 
@@ -151,6 +152,12 @@ class TransportConfig:
     """PEM roots; with it only clients with a certificate of theirs get in."""
     token_file: Path | None = None
     """A file with the bearer token that every call must carry."""
+    metrics_address: str = ""
+    """HOST:PORT where metrics are served over plain HTTP, in Prometheus' text format; nowhere where empty."""
+
+    def __post_init__(self) -> None:
+        if self.metrics_address:
+            parse_address(self.metrics_address)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,11 +14,14 @@ import torch
 
 from distrib_l2r.v1 import status_pb2
 from learner_service.config import LearnerConfig
+from learner_service.metrics import LearnerMetrics
+from learner_service.metrics_server import MetricsServer
 from learner_service.policy import Policy
 from learner_service.replace_file import replace_file
 from learner_service.run import Run
 from learner_service.run_directory import RunDirectory
 from learner_service.server import LearnerServer
+from learner_service.worker_demand import WorkerDemand
 
 _logger = logging.getLogger(__name__)
 
@@ -47,20 +50,35 @@ class AsyncLearningNode:
         torch.set_num_threads(self.config.torch_threads)
         self.run = Run(self.config, policy)
         self._server = LearnerServer(self.run, self.config.transport)
+        self._demand = WorkerDemand(
+            samples_per_insert_min=self.config.flow.samples_per_insert_min,
+            samples_per_insert_max=self.config.flow.samples_per_insert_max,
+        )
+        self._metrics: MetricsServer | None = None
         self._directory = RunDirectory(self.config.run_dir, self.run) if self.config.run_dir else None
         self._stopping = threading.Event()
         self._stop_deadline = threading.Timer(STOP_DEADLINE_SECONDS, self._give_up)
         self._stop_deadline.name = "stop-deadline"
         self._stop_deadline.daemon = True
         self.address = ""
+        self.metrics_address = ""
 
     def start(self) -> str:
         """Begins to serve and returns HOST:PORT.
 
         Raises:
-            OSError: the address cannot be bound.
+            OSError: an address cannot be bound.
         """
-        self.address = self._server.start()
+        wanted = self.config.transport.metrics_address
+        with ExitStack() as undo:
+            if wanted:
+                self._metrics = MetricsServer(LearnerMetrics(self.run, self.status, self._demand), wanted)
+                self.metrics_address = self._metrics.address
+                undo.callback(self._metrics.stop)
+            self.address = self._server.start()
+            undo.pop_all()
+        if self._metrics is not None:
+            self._metrics.start()
         _logger.info("learner serves run %s on %s", self.run.run_id, self.address)
         if self.config.transport.address_file is not None:
             content = json.dumps({"address": self.address, "pid": os.getpid()})
@@ -69,7 +87,9 @@ class AsyncLearningNode:
 
     def status(self) -> status_pb2.RunStatus:
         """The run now."""
-        return self._server.status()
+        status = self._server.status()
+        self._demand.observe(status)
+        return status
 
     def stop(self) -> None:
         """Refuses new work, lets workers leave, ends training and writes the last files."""
@@ -83,6 +103,8 @@ class AsyncLearningNode:
             if self.run.training is not None:
                 last_to_first.callback(self.run.training.trainer.stop, TRAINER_STOP_SECONDS)
             last_to_first.callback(self._server.stop)
+            if self._metrics is not None:
+                last_to_first.callback(self._metrics.stop)
         _logger.info("learner stopped")
 
     def _keep_last(self) -> None:
@@ -106,7 +128,7 @@ class AsyncLearningNode:
 
         Raises:
             TrainingFailedError: the trainer died.
-            OSError: the address cannot be bound.
+            OSError: an address cannot be bound.
         """
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -135,7 +157,7 @@ class AsyncLearningNode:
         recorded_at = time.monotonic()
         while not self._stopping.wait(WATCH_PERIOD_SECONDS):
             try:
-                status = self._server.status()
+                status = self.status()
             except TimeoutError:
                 _logger.warning("the server has not told the run's state in time: this machine is overloaded")
                 continue

@@ -85,6 +85,8 @@ def run_status(run: Run, rates: Rates) -> status_pb2.RunStatus:
         status.trainer_metrics.extend(
             trajectory_pb2.Metric(name=name, value=value) for name, value in training.trainer.metrics.items()
         )
+        waited = training.limiter.waited_seconds
+        status.trainer_metrics.append(trajectory_pb2.Metric(name="waiting_seconds", value=waited))
         if written_at is not None:
             pause = training.trainer.checkpoint_pause_seconds
             status.trainer_metrics.append(trajectory_pb2.Metric(name="checkpoint_pause_seconds", value=pause))

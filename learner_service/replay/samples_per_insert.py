@@ -80,6 +80,8 @@ class SamplesPerInsert:
         self._update_possible = threading.Condition()
         self._inserted = 0
         self._updates = 0
+        self._waited_seconds = 0.0
+        self._waits_since: float | None = None
         self._closed = False
         self._could_update = False
         self._state = FlowState.STARVED
@@ -96,6 +98,13 @@ class SamplesPerInsert:
         with self._update_possible:
             return self._ratio()
 
+    @property
+    def waited_seconds(self) -> float:
+        """For which `await_update` has made its caller wait, the wait under way included."""
+        with self._update_possible:
+            under_way = self._clock() - self._waits_since if self._waits_since is not None else 0.0
+            return self._waited_seconds + under_way
+
     def insert(self, count: int) -> None:
         """Counts transitions that entered replay."""
         with self._update_possible:
@@ -107,13 +116,17 @@ class SamplesPerInsert:
             self.on_change()
 
     def await_update(self, timeout_seconds: float) -> bool:
-        """Waits until one update may run.
+        """Waits until one update may run; for one thread at a time.
 
         Returns:
             Whether it may; False after the timeout and once closed.
         """
         with self._update_possible:
-            self._update_possible.wait_for(lambda: self._closed or self._may_update(), timeout_seconds)
+            if not (self._closed or self._may_update()):
+                self._waits_since = since = self._clock()
+                self._update_possible.wait_for(lambda: self._closed or self._may_update(), timeout_seconds)
+                self._waited_seconds += self._clock() - since
+                self._waits_since = None
             return not self._closed and self._may_update()
 
     def updated(self, count: int = 1) -> None:

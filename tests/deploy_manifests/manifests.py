@@ -1,5 +1,7 @@
 """The manifests as the tests see them: rendered by kustomize, parsed, and asked for what matters."""
 
+import copy
+import functools
 import shlex
 import shutil
 import subprocess
@@ -17,6 +19,8 @@ from worker_service.config import WorkerConfig
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
+AUTOSCALED = ("autoscale", "keda")
+"""Overlays, and components of the same names, that leave the number of workers to an autoscaler."""
 OVERLAYS = sorted(path.name for path in (DEPLOY / "overlays").iterdir())
 COMPONENTS = sorted(path.name for path in (DEPLOY / "components").iterdir())
 RUN_LABEL = "distributed-l2r/run"
@@ -33,9 +37,19 @@ def program(name: str) -> str:
 
 
 def render(folder: Path) -> list[Manifest]:
+    """The folder's manifests, which kustomize makes once for all tests."""
+    return copy.deepcopy(_rendered(folder))
+
+
+@functools.cache
+def _rendered(folder: Path) -> list[Manifest]:
     done = subprocess.run([program("kubectl"), "kustomize", str(folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return list(yaml.safe_load_all(done.stdout))
+    return documents(done.stdout)
+
+
+def documents(text: str) -> list[Manifest]:
+    return list(yaml.load_all(text, yaml.CSafeLoader))
 
 
 @dataclass(frozen=True)

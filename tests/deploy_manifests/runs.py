@@ -5,9 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import yaml
-
-from tests.deploy_manifests.manifests import DEPLOY, ROOT, Manifest, program
+from tests.deploy_manifests.manifests import DEPLOY, ROOT, Manifest, documents, program
 
 
 def copy_of_deploy(folder: Path) -> Path:
@@ -37,4 +35,4 @@ def make(folder: Path, *arguments: str, path: str | None = None, **environ: str)
 def render_run(folder: Path, run: str, overlay: str) -> list[Manifest]:
     done = make(folder, "k8s-render", f"RUN={run}", f"OVERLAY={overlay}")
     assert done.returncode == 0, done.stderr
-    return list(yaml.safe_load_all(done.stdout))
+    return documents(done.stdout)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from distrib_l2r.limits import DEFAULT_PORT
+from learner_service.metrics_address import parse_address
 from tests.deploy_manifests.manifests import (
     DEPLOY,
     OVERLAYS,
@@ -34,8 +35,9 @@ def test_pods_start_services_with_flags_that_exist_and_files_that_are_mounted(ru
         mounts = [mount["mountPath"] for mount in each.container["volumeMounts"]]
         if each.component == "learner":
             learner = learner_config(flags)
-            (port,) = each.container["ports"]
-            assert (learner.transport.host, learner.transport.port) == ("0.0.0.0", port["containerPort"])  # noqa: S104
+            ports = {port["name"]: port["containerPort"] for port in each.container["ports"]}
+            assert (learner.transport.host, learner.transport.port) == ("0.0.0.0", ports["grpc"])  # noqa: S104
+            assert parse_address(learner.transport.metrics_address) == ("0.0.0.0", ports["metrics"])  # noqa: S104
             assert learner.run_dir is not None
             assert learner.run_dir.is_relative_to("/data")
             assert learner.run_id == "my-run"

@@ -1,14 +1,28 @@
 """Two runs in one namespace never meet."""
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from distrib_l2r.limits import DEFAULT_PORT
-from tests.deploy_manifests.manifests import OVERLAYS, RUN_LABEL, Manifest, named, of_kind, workloads
+from tests.deploy_manifests.manifests import (
+    AUTOSCALED,
+    DEPLOY,
+    OVERLAYS,
+    RUN_LABEL,
+    Manifest,
+    named,
+    of_kind,
+    render,
+    workloads,
+)
 from tests.deploy_manifests.runs import copy_of_deploy, make, render_run
+
+PROMETHEUS = {"app.kubernetes.io/name": "prometheus"}
+"""Labels of the one pod that is of no run and that runs let in."""
 
 
 def selectors(value: Any) -> Iterator[Mapping[str, Any]]:
@@ -19,7 +33,7 @@ def selectors(value: Any) -> Iterator[Mapping[str, Any]]:
                 yield inner
             elif key == "selector":
                 yield {"matchLabels": inner}
-            elif key != "template":
+            elif key not in ("template", "metric"):
                 yield from selectors(inner)
     elif isinstance(value, list):
         for inner in value:
@@ -34,17 +48,31 @@ def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     )
 
 
-@pytest.fixture(scope="module", params=OVERLAYS)
-def two_runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Manifest], ...]:
-    folder = copy_of_deploy(tmp_path_factory.mktemp("runs"))
-    return tuple(render_run(folder, run, request.param) for run in ("kestrel", "kestrel-2"))
+@pytest.fixture(scope="session")
+def runs_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[list[Manifest], ...]]:
+    """Two runs of an overlay, rendered once."""
+
+    @functools.cache
+    def render_both(overlay: str) -> tuple[list[Manifest], ...]:
+        folder = copy_of_deploy(tmp_path_factory.mktemp("runs"))
+        return tuple(render_run(folder, run, overlay) for run in ("kestrel", "kestrel-2"))
+
+    return render_both
+
+
+@pytest.fixture(params=OVERLAYS)
+def two_runs(
+    request: pytest.FixtureRequest, runs_of: Callable[[str], tuple[list[Manifest], ...]]
+) -> tuple[list[Manifest], ...]:
+    return runs_of(request.param)
 
 
 def test_every_selector_selects_pods_of_its_own_run_and_none_of_the_other(two_runs: tuple[list[Manifest], ...]) -> None:
     for own, other in (two_runs, reversed(two_runs)):
         for manifest in own:
             for selector in selectors(manifest):
-                assert [each for each in workloads(own) if selects(selector, each.pod_labels)], selector
+                pods = [PROMETHEUS, *(each.pod_labels for each in workloads(own))]
+                assert [labels for labels in pods if selects(selector, labels)], selector
                 assert not [each for each in workloads(other) if selects(selector, each.pod_labels)], selector
 
 
@@ -91,7 +119,7 @@ def test_the_network_lets_workers_reach_their_learner_and_nothing_else_in(two_ru
         for each in workloads(run):
             assert [policy for policy in policies if selects(policy["spec"]["podSelector"], each.pod_labels)]
         (learner,) = (policy for policy in policies if policy["metadata"]["name"].endswith("learner"))
-        (rule,) = learner["spec"]["ingress"]
+        (rule,) = (rule for rule in learner["spec"]["ingress"] if rule["ports"] == [{"port": DEFAULT_PORT}])
         allowed = {
             (each.component, each.pod_labels[RUN_LABEL])
             for each in (*workloads(run), *workloads(other))
@@ -100,7 +128,40 @@ def test_the_network_lets_workers_reach_their_learner_and_nothing_else_in(two_ru
         }
         (run_name,) = {each.pod_labels[RUN_LABEL] for each in workloads(run)}
         assert allowed == {("worker", run_name), ("evaluator", run_name)}
-        assert rule["ports"] == [{"port": DEFAULT_PORT}]
+        (metrics,) = (other for other in learner["spec"]["ingress"] if other is not rule)
+        (ports,) = (each.container["ports"] for each in workloads(run) if each.component == "learner")
+        assert metrics["ports"] == [{"port": port["containerPort"]} for port in ports if port["name"] == "metrics"]
+        (source,) = metrics["from"]
+        assert source["namespaceSelector"] == {}, "of any namespace"
+        assert selects(source["podSelector"], PROMETHEUS)
+        assert not [each for each in workloads(run) if selects(source["podSelector"], each.pod_labels)]
+
+
+@pytest.mark.parametrize("two_runs", AUTOSCALED, indirect=True)
+def test_autoscalers_follow_the_wish_of_their_own_learner_and_the_number_of_workers_is_theirs(
+    two_runs: tuple[list[Manifest], ...],
+) -> None:
+    for run in two_runs:
+        (autoscaler,) = of_kind(run, "HorizontalPodAutoscaler") + of_kind(run, "ScaledObject")
+        target = autoscaler["spec"]["scaleTargetRef"]
+        assert (target["apiVersion"], target["kind"]) == ("apps/v1", "Deployment")
+        (worker,) = (each for each in workloads(run) if each.name == target["name"])
+        assert worker.component == "worker"
+        assert "replicas" not in worker.manifest["spec"], "applying the manifests again would set it back"
+        run_name = worker.pod_labels[RUN_LABEL]
+        if autoscaler["kind"] == "ScaledObject":
+            (trigger,) = autoscaler["spec"]["triggers"]
+            assert f'{{run="{run_name}"}}' in trigger["metadata"]["query"]
+        else:
+            (metric,) = autoscaler["spec"]["metrics"]
+            assert metric["external"]["metric"]["selector"] == {"matchLabels": {"run": run_name}}
+
+
+@pytest.mark.parametrize("overlay", sorted({*OVERLAYS} - {*AUTOSCALED}))
+def test_without_an_autoscaler_the_run_says_how_many_workers_it_has(overlay: str) -> None:
+    run = render(DEPLOY / "overlays" / overlay)
+    (worker,) = (each for each in workloads(run) if each.component == "worker")
+    assert worker.manifest["spec"]["replicas"] > 0
 
 
 @pytest.mark.parametrize("run", ["Kestrel", "1st", "a_b", "x" * 41, "ends-", "a b"])

@@ -51,6 +51,22 @@ def test_scaling_wants_a_number(target: str, bare_path: str, tmp_path: Path) -> 
     assert f"make {target}: the number of workers is missing" in done.stderr
 
 
+def test_a_profile_that_does_not_exist_is_refused(bare_path: str, tmp_path: Path) -> None:
+    done = make(copy_of_deploy(tmp_path), "up", "PROFILE=moon", path=bare_path)
+    assert 'make up: PROFILE is "moon"; it must be monitoring or empty' in done.stderr
+
+
+def test_the_profile_reaches_compose_and_its_containers_end_with_the_others(bare_path: str, tmp_path: Path) -> None:
+    docker = Path(bare_path) / "docker"
+    docker.write_text('#!/bin/sh\necho "$COMPOSE_PROFILES $*" >> docker.log\n')
+    docker.chmod(0o755)
+    folder = copy_of_deploy(tmp_path)
+    for arguments in (["up"], ["up", "PROFILE=monitoring"], ["down"], ["logs"]):
+        assert make(folder, *arguments, path=bare_path).returncode == 0
+    told = [line for line in (folder / "docker.log").read_text().splitlines() if "--file" in line]
+    assert [line.split(" ")[0] for line in told] == ["", "monitoring", "monitoring", "monitoring"]
+
+
 def test_rendering_needs_kubectl_alone(bare_path: str, tmp_path: Path) -> None:
     (Path(bare_path) / "kubectl").symlink_to(program("kubectl"))
     done = make(copy_of_deploy(tmp_path), "k8s-render", "RUN=kestrel", path=bare_path)
