@@ -21,7 +21,8 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 AUTOSCALED = ("autoscale", "keda")
 """Overlays, and components of the same names, that leave the number of workers to an autoscaler."""
-OVERLAYS = sorted(path.name for path in (DEPLOY / "overlays").iterdir())
+OVERLAYS = sorted({path.name for path in (DEPLOY / "overlays").iterdir()} - {"monitoring"})
+"""Of a run."""
 COMPONENTS = sorted(path.name for path in (DEPLOY / "components").iterdir())
 RUN_LABEL = "distributed-l2r/run"
 

@@ -12,7 +12,7 @@ from tests.deploy_manifests import custom_resources
 from tests.deploy_manifests.manifests import AUTOSCALED, COMPONENTS, DEPLOY, OVERLAYS, Manifest, render
 
 VERSIONS = ("1.35", "1.36", "1.37")
-FOLDERS = [*(f"overlays/{overlay}" for overlay in OVERLAYS), "namespace", "monitoring", "monitoring/operator"]
+FOLDERS = [*(f"overlays/{overlay}" for overlay in OVERLAYS), "namespace", "overlays/monitoring", "monitoring/operator"]
 COMBINATIONS = [
     (),
     *((component,) for component in COMPONENTS),
