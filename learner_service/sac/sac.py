@@ -74,7 +74,7 @@ class SAC:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.actor = Actor(spaces, config).to(self.device)
-            self._features = self.actor.features
+            self._features, self._gaussian = self.actor.features, self.actor.distribution
             self._privileged = Features(spaces.privileged, normalise=config.observation_normalisation).to(self.device)
             self._values = make_values(config).to(self.device)
             inputs = self._features.size + self._privileged.size + self.actor.action_size
@@ -85,7 +85,8 @@ class SAC:
                 activation=ACTIVATIONS[config.activation],
             ).to(self.device)
         self._target_critic = copy.deepcopy(self._critic).requires_grad_(False)
-        self._log_temperature = nn.Parameter(torch.tensor(math.log(config.initial_temperature), device=self.device))
+        initial = torch.tensor(math.log(config.initial_temperature), device=self.device)
+        self._log_temperature = nn.Parameter(initial, requires_grad=False)
 
         self._actor_optimiser = Optimiser(
             self.actor.parameters(),
@@ -104,6 +105,7 @@ class SAC:
         self._actor_pass = Pass(self.actor.network)
         self._critic_pass = Pass(self._critic)
         self._target_vector = as_vector(self._target_critic.parameters())
+        self._target_pass = Pass(self._target_critic)
         self._random = torch.Generator(self.device).manual_seed(seed)
         self._observation_statistics = RunningStatistics(self._features.size)
         self._privileged_statistics = RunningStatistics(self._privileged.size)
@@ -112,6 +114,7 @@ class SAC:
         self._updates = 0
         self._newest: dict[str, Tensor] = {}
 
+    @torch.no_grad()
     def update(self, batch: Batch) -> None:
         """One gradient update. Nothing here waits for the device."""
         transitions = self._transitions(batch)
@@ -123,45 +126,45 @@ class SAC:
         self._update_target()
 
     def _update_critic(self, transitions: Transitions) -> None:
-        with torch.no_grad():
-            outputs = self.actor.network(transitions.next_features)
-            next_action, next_log_probability = self.actor.sample(outputs, self._noise())
-            next_outputs = self._target_critic(self._critic_inputs(transitions.next_critic_features, next_action))
-            entropy_bonus = -self._log_temperature.exp() * next_log_probability
-            target = self._values.target(next_outputs, transitions.reward, transitions.discount, entropy_bonus)
+        next_action, next_log_probability = self._gaussian.sample(
+            self._actor_pass.forward(transitions.next_features), self._noise()
+        )
+        next_outputs = self._target_pass.forward(self._critic_inputs(transitions.next_critic_features, next_action))
+        entropy_bonus = -self._log_temperature.exp() * next_log_probability
+        target = self._values.target(next_outputs, transitions.reward, transitions.discount, entropy_bonus)
         outputs = self._critic_pass.forward(self._critic_inputs(transitions.critic_features, transitions.unit_action))
-        loss = self._values.loss(outputs.requires_grad_(), target)
-        (by_outputs,) = torch.autograd.grad(loss, outputs)
+        loss, by_outputs = self._values.loss(outputs, target)
         self._critic_pass.backward(by_outputs, self._critic_optimiser.gradients)
         norm = self._critic_optimiser.step()
-        self._newest |= {"critic_loss": loss.detach(), "critic_gradient_norm": norm, "outputs": outputs.detach()}
+        self._newest |= {"critic_loss": loss, "critic_gradient_norm": norm, "outputs": outputs}
 
     def _update_actor(self, transitions: Transitions) -> Tensor:
-        actor_outputs = self._actor_pass.forward(transitions.features).requires_grad_()
-        action, log_probability = self.actor.sample(actor_outputs, self._noise())
-        outputs = self._critic_pass.forward(self._critic_inputs(transitions.critic_features, action.detach()))
-        value = self._values.mean(outputs.requires_grad_()).amin(0).mean()
-        # The gradient passes through the critic, whose weights stay as they are.
-        (by_outputs,) = torch.autograd.grad(-value, outputs)
+        action, log_probability = self._gaussian.sample(self._actor_pass.forward(transitions.features), self._noise())
+        outputs = self._critic_pass.forward(self._critic_inputs(transitions.critic_features, action))
+        least, critic = self._values.mean(outputs).min(0, keepdim=True)
+        # Of the loss temperature * log-probability - value, both averaged over the batch. The gradient passes through
+        # the critic with the least value, whose weights stay as they are.
+        by_value = torch.zeros(CRITICS, len(action), device=self.device).scatter_(0, critic, -1 / len(action))
+        by_outputs = self._values.mean_gradient(outputs).mul_(by_value.unsqueeze(-1))
         by_action = self._critic_pass.input_gradient(by_outputs, action.shape[1])
-        by_action *= self.config.critic_action_scale
-        cost = self._log_temperature.detach().exp() * log_probability.mean()
-        (by_outputs,) = torch.autograd.grad((action, cost), actor_outputs, (by_action, torch.ones_like(cost)))
+        by_action.mul_(self.config.critic_action_scale)
+        temperature = self._log_temperature.exp()
+        by_outputs = self._gaussian.gradient(by_action, temperature / len(action))
         self._actor_pass.backward(by_outputs, self._actor_optimiser.gradients)
         norm = self._actor_optimiser.step()
-        loss = cost - value
-        self._newest |= {"actor_loss": loss.detach(), "actor_gradient_norm": norm}
-        return log_probability.detach()
+        loss = temperature * log_probability.mean() - least.mean()
+        self._newest |= {"actor_loss": loss, "actor_gradient_norm": norm}
+        return log_probability
 
     def _update_temperature(self, log_probability: Tensor) -> None:
         # Of the loss -temperature * (log-probability + target entropy), by the temperature's logarithm: too little
         # entropy, and the temperature rises.
-        gradient = -self._log_temperature.detach().exp() * (log_probability + self._target_entropy()).mean()
+        entropy = -log_probability.mean()
+        gradient = self._log_temperature.exp() * (entropy - self._target_entropy())
         self._temperature_optimiser.gradients[0].copy_(gradient)
         self._temperature_optimiser.step()
-        self._newest["entropy"] = -log_probability.mean()
+        self._newest["entropy"] = entropy
 
-    @torch.no_grad()
     def _update_target(self) -> None:
         self._target_vector.lerp_(self._critic_optimiser.vector, self.config.target_update_rate)
 
@@ -189,7 +192,7 @@ class SAC:
         outputs = newest.pop("outputs", None)
         if outputs is not None:
             newest["mean_value"] = self._values.mean(outputs)[0].mean() * self._return_scale.value
-        newest["temperature"] = self._log_temperature.detach().exp()
+        newest["temperature"] = self._log_temperature.exp()
         # One transfer from the device for all of them.
         numbers = torch.stack(list(newest.values())).tolist()
         return dict(zip(newest, numbers, strict=True)) | {"return_scale": self._return_scale.value}
@@ -245,11 +248,11 @@ class SAC:
             "return_scale": self._return_scale,
         }
 
-    def _target_entropy(self) -> float:
+    def _target_entropy(self) -> float | Tensor:
         """In nats; falls as the step sizes do: the finer the driving, the less noise it bears."""
         decay = self.config.learning_rate_decay_updates
-        growth = math.sqrt(max(1.0, self._updates / decay)) if decay else 1.0
-        return -self.config.target_entropy_scale * self.actor.action_size * growth
+        entropy = -self.config.target_entropy_scale * self.actor.action_size
+        return (self._critic_optimiser.steps / decay).clamp_(min=1.0).sqrt_().mul_(entropy) if decay else entropy
 
     def _critic_inputs(self, critic_features: Tensor, unit_action: Tensor) -> Tensor:
         return torch.cat([critic_features, unit_action * self.config.critic_action_scale], 1)
@@ -258,7 +261,6 @@ class SAC:
         shape = (self.config.batch_size, self.actor.action_size)
         return torch.randn(shape, generator=self._random, device=self.device)
 
-    @torch.no_grad()
     def _transitions(self, batch: Batch) -> Transitions:
         features = self._features(self._on_device(batch.observation))
         next_features = self._features(self._on_device(batch.next_observation))

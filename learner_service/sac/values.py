@@ -1,11 +1,10 @@
-"""How a critic's outputs stand for a value: three ways to learn one."""
+"""How a critic's outputs stand for a value: three ways to learn one, with their gradients by hand."""
 
 import math
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from learner_service.sac.config import SACConfig
 
@@ -29,8 +28,11 @@ class Values(Protocol):
             entropy_bonus: float32 [B].
         """
 
-    def loss(self, outputs: Tensor, target: Tensor) -> Tensor:
-        """Mean over the batch, sum over the critics, float32 []."""
+    def mean_gradient(self, outputs: Tensor) -> Tensor:
+        """Of each mean by the outputs it came from, [C, B, outputs]."""
+
+    def loss(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean over the batch, sum over the critics, float32 []; and its gradient by the outputs, in their shape."""
 
 
 class CategoricalValues(nn.Module):
@@ -59,6 +61,11 @@ class CategoricalValues(nn.Module):
         """The expected value, float32 [C, B]."""
         return outputs.softmax(-1) @ self.centres
 
+    def mean_gradient(self, outputs: Tensor) -> Tensor:
+        """[C, B, bins]."""
+        probabilities = outputs.softmax(-1)
+        return probabilities * (self.centres - (probabilities @ self.centres).unsqueeze(-1))
+
     def target(self, outputs: Tensor, reward: Tensor, discount: Tensor, entropy_bonus: Tensor) -> Tensor:
         """Probabilities, float32 [B, bins]."""
         value = reward + discount * (self.mean(outputs).amin(0) + entropy_bonus)
@@ -71,9 +78,12 @@ class CategoricalValues(nn.Module):
         integral = torch.erf(self.scaled_edges - value.unsqueeze(1) / self.blur)
         return integral.diff(dim=1) / (integral[:, -1:] - integral[:, :1])
 
-    def loss(self, outputs: Tensor, target: Tensor) -> Tensor:
+    def loss(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Cross-entropy."""
-        return -(target * outputs.log_softmax(-1)).sum(-1).mean(-1).sum()
+        batch = outputs.shape[1]
+        logarithms = outputs.log_softmax(-1)
+        loss = (target * logarithms).sum() / -batch
+        return loss, logarithms.exp_().sub_(target).div_(batch)
 
 
 class QuantileValues(nn.Module):
@@ -92,19 +102,27 @@ class QuantileValues(nn.Module):
         """The expected value, float32 [C, B]."""
         return outputs.mean(-1)
 
+    def mean_gradient(self, outputs: Tensor) -> Tensor:
+        """[C, B, quantiles]."""
+        return torch.full_like(outputs, 1 / self.outputs)
+
     def target(self, outputs: Tensor, reward: Tensor, discount: Tensor, entropy_bonus: Tensor) -> Tensor:
         """Quantiles of the critic with the least mean, float32 [B, quantiles]."""
         least = self.mean(outputs).argmin(0)
         quantiles = outputs[least, torch.arange(len(least), device=least.device)]
         return reward.unsqueeze(1) + discount.unsqueeze(1) * (quantiles + entropy_bonus.unsqueeze(1))
 
-    def loss(self, outputs: Tensor, target: Tensor) -> Tensor:
+    def loss(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Summed over the predicted quantiles, averaged over the target's."""
         # [C, B, predicted, target]
         error = target[None, :, None, :] - outputs.unsqueeze(-1)
-        huber = functional.huber_loss(error, torch.zeros_like(error), reduction="none")
-        weight = (self.midpoints[:, None] - (error.detach() < 0).float()).abs()
-        return (weight * huber).mean(-1).sum(-1).mean(-1).sum()
+        weight = (self.midpoints[:, None] - (error < 0).to(error.dtype)).abs_()
+        batch, targets = target.shape
+        # The Huber loss's slope; and with it the loss, s (e - s / 2) for both its parts.
+        slope = error.clamp(-1, 1)
+        gradient = (weight * slope).sum(-1).div_(-batch * targets)
+        loss = (weight * slope * (error - 0.5 * slope)).sum() / (batch * targets)
+        return loss, gradient
 
 
 class MeanSquaredValues(nn.Module):
@@ -116,14 +134,20 @@ class MeanSquaredValues(nn.Module):
         """The value, float32 [C, B]."""
         return outputs.squeeze(-1)
 
+    def mean_gradient(self, outputs: Tensor) -> Tensor:
+        """[C, B, 1]."""
+        return torch.ones_like(outputs)
+
     def target(self, outputs: Tensor, reward: Tensor, discount: Tensor, entropy_bonus: Tensor) -> Tensor:
         """Float32 [B]."""
         return reward + discount * (self.mean(outputs).amin(0) + entropy_bonus)
 
-    def loss(self, outputs: Tensor, target: Tensor) -> Tensor:
+    def loss(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Squared error."""
-        # Without the squeeze, [C, B, 1] - [B] would broadcast to all pairs of the batch.
-        return (self.mean(outputs) - target).square().mean(-1).sum()
+        # Without the new dimension, [C, B, 1] - [B] would broadcast to all pairs of the batch.
+        error = outputs - target.unsqueeze(-1)
+        batch = outputs.shape[1]
+        return error.square().sum() / batch, error.mul_(2 / batch)
 
 
 def make_values(config: SACConfig) -> CategoricalValues | QuantileValues | MeanSquaredValues:

@@ -149,8 +149,9 @@ def test_discounted_returns_never_run_into_rows_added_during_the_walk() -> None:
             ring.add(2, marked_chunk(np.zeros(61), np.full(60, 1e6), episode_id=added))
         added += 1
 
+    sampler = sampler_of(ring, batch_size=1, discount=1.0)
     ring.lock = cast("threading.Lock", _InterruptedLock(add_foreign_rewards))
-    observation, returns = sampler_of(ring, batch_size=1, discount=1.0).discounted_returns(500, horizon=400)
+    observation, returns = sampler.discounted_returns(500, horizon=400)
     left = 360 - observation["pose"][:, 0]
     assert added > 5
     assert (returns >= 1).all()
