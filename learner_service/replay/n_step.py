@@ -85,12 +85,14 @@ class NStepTransitions:
         """Walks n steps from these positions; returns those from which the walk is open."""
         ring = self._ring
         first = row = positions % ring.capacity
-        rewards = np.empty((self._n_step, len(row)), np.float32)
+        total = np.zeros(len(row), np.float32)
         endings = np.empty((self._n_step, len(row)), np.uint8)
-        for step in range(self._n_step):
-            rewards[step], endings[step] = ring.reward[row], ring.ending[row]
+        for step, weight in enumerate(self._weights):
+            # No matrix product, whose last bit depends on how many rows are walked from at once.
+            total += weight * ring.reward[row]
+            endings[step] = ring.ending[row]
             row = ring.successor[row]
-        self.n_step_return[first] = self._weights @ rewards
+        self.n_step_return[first] = total
         self.bootstrap_discount[first] = np.multiply.reduce(self._discount_of_ending[endings], axis=0)
         self.bootstrap_row[first] = row
         short = (endings[0] != DEAD) & (endings[-1] == DEAD)

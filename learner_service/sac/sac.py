@@ -4,9 +4,8 @@ import copy
 import logging
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +13,8 @@ from distrib_l2r.spaces import Spaces
 from distrib_l2r.tensor import Array
 from learner_service.checkpoint.state_copy import copy_state
 from learner_service.replay.batch import Batch
+from learner_service.replay.device_batch import DeviceBatch
+from learner_service.replay.device_ring import DeviceRing
 from learner_service.replay.sampling import Sampling
 from learner_service.sac.actor import ACTIVATIONS, Actor
 from learner_service.sac.config import SACConfig
@@ -22,6 +23,7 @@ from learner_service.sac.gradients import Pass
 from learner_service.sac.mlp import MLP
 from learner_service.sac.optimiser import Optimiser, as_vector
 from learner_service.sac.return_scale import ReturnScale
+from learner_service.sac.transitions import Transitions
 from learner_service.sac.values import make_values
 
 _logger = logging.getLogger(__name__)
@@ -31,25 +33,6 @@ CRITICS = 2
 
 UPDATES_PER_PRIVILEGED_SAMPLE = 256
 """Privileged columns are not part of `calibrate`: their statistics come from every so many batches."""
-
-
-class Transitions(NamedTuple):
-    """A batch on the networks' device, as the networks see it; all float32."""
-
-    features: Tensor
-    """[B, features] of the actor."""
-    critic_features: Tensor
-    """[B, features + privileged features]."""
-    unit_action: Tensor
-    """[B, action size] in [-1, 1]."""
-    reward: Tensor
-    """[B], the n-step return in units of the return scale."""
-    discount: Tensor
-    """[B], of the value at the bootstrap state."""
-    next_features: Tensor
-    """[B, features] at the bootstrap state."""
-    next_critic_features: Tensor
-    """[B, features + privileged features] at the bootstrap state."""
 
 
 class SAC:
@@ -106,17 +89,37 @@ class SAC:
         self._critic_pass = Pass(self._critic)
         self._target_vector = as_vector(self._target_critic.parameters())
         self._target_pass = Pass(self._target_critic)
-        self._random = torch.Generator(self.device).manual_seed(seed)
+        self.random = torch.Generator(self.device).manual_seed(seed)
         self._observation_statistics = RunningStatistics(self._features.size)
         self._privileged_statistics = RunningStatistics(self._privileged.size)
         # Twice the largest return yet: a better policy's values must fit too.
         self._return_scale = ReturnScale(config.value_bound / 2)
+        self._reward_unit = torch.tensor(self._return_scale.value, device=self.device)
         self._updates = 0
         self._newest: dict[str, Tensor] = {}
 
-    @torch.no_grad()
     def update(self, batch: Batch) -> None:
         """One gradient update. Nothing here waits for the device."""
+        on_device = DeviceBatch.of(batch, self.device)
+        if self._updates % UPDATES_PER_PRIVILEGED_SAMPLE == 0:
+            self._follow_privileged(on_device.privileged)
+        self._update(on_device)
+
+    def update_from(self, ring: DeviceRing) -> None:
+        """One gradient update from replay on the same device, all of which a CUDA graph may capture."""
+        self._update(ring.sample(self.random))
+
+    def calibrate_privileged(self, ring: DeviceRing, updates: int) -> None:
+        """Takes in statistics of privileged columns if they are due within so many updates; then it waits for them."""
+        if self._privileged.normalise and self._updates % UPDATES_PER_PRIVILEGED_SAMPLE < updates:
+            self._follow_privileged(ring.sample(self.random).privileged)
+
+    def replayed(self, updates: int) -> None:
+        """Counts updates that a captured graph makes."""
+        self._updates += updates
+
+    @torch.no_grad()
+    def _update(self, batch: DeviceBatch) -> None:
         transitions = self._transitions(batch)
         self._update_critic(transitions)
         self._updates += 1
@@ -175,6 +178,7 @@ class SAC:
             self._features.take_statistics(self._observation_statistics)
         if self.config.return_normalisation:
             self._return_scale.add(discounted_return)
+            self._reward_unit.fill_(self._return_scale.value)
 
     def metrics(self) -> dict[str, float]:
         """Newest figures; those of the first actor update are there from that update on.
@@ -206,7 +210,7 @@ class SAC:
             {name: part.state_dict() for name, part in self._parts().items()}
             | {
                 "log_temperature": self._log_temperature,
-                "random": self._random.get_state(),
+                "random": self.random.get_state(),
                 "device": self.device.type,
                 "updates": self._updates,
                 "newest": self._newest,
@@ -224,8 +228,9 @@ class SAC:
             part.load_state_dict(state[name])
         with torch.no_grad():
             self._log_temperature.copy_(state["log_temperature"])
+        self._reward_unit.fill_(self._return_scale.value)
         if state["device"] == self.device.type:
-            self._random.set_state(state["random"].cpu())
+            self.random.set_state(state["random"].cpu())
         else:
             # Generators of different kinds of device have nothing in common; everything else moves over.
             _logger.warning(
@@ -259,39 +264,26 @@ class SAC:
 
     def _noise(self) -> Tensor:
         shape = (self.config.batch_size, self.actor.action_size)
-        return torch.randn(shape, generator=self._random, device=self.device)
+        return torch.randn(shape, generator=self.random, device=self.device)
 
-    def _transitions(self, batch: Batch) -> Transitions:
-        features = self._features(self._on_device(batch.observation))
-        next_features = self._features(self._on_device(batch.next_observation))
+    def _follow_privileged(self, columns: Mapping[str, Tensor]) -> None:
+        if self._privileged.normalise:
+            arrays = {name: column.cpu().numpy() for name, column in columns.items()}
+            self._privileged_statistics.add(flatten_columns(arrays, self._privileged.names))
+            self._privileged.take_statistics(self._privileged_statistics)
+
+    def _transitions(self, batch: DeviceBatch) -> Transitions:
+        features, next_features = self._features(batch.observation), self._features(batch.next_observation)
         critic_features, next_critic_features = features, next_features
         if batch.privileged:
-            if self._privileged.normalise and self._updates % UPDATES_PER_PRIVILEGED_SAMPLE == 0:
-                self._privileged_statistics.add(flatten_columns(batch.privileged, self._privileged.names))
-                self._privileged.take_statistics(self._privileged_statistics)
-            privileged = self._privileged(self._on_device(batch.privileged))
-            critic_features = torch.cat([features, privileged], 1)
-            next_privileged = self._privileged(self._on_device(batch.next_privileged))
-            next_critic_features = torch.cat([next_features, next_privileged], 1)
-        rest = {
-            "action": batch.action,
-            "reward": batch.n_step_return,
-            "discount": batch.bootstrap_discount,
-        }
-        on_device = self._on_device(rest)
+            critic_features = torch.cat([features, self._privileged(batch.privileged)], 1)
+            next_critic_features = torch.cat([next_features, self._privileged(batch.next_privileged)], 1)
         return Transitions(
             features=features,
             critic_features=critic_features,
-            unit_action=self.actor.shrink(on_device["action"]),
-            reward=on_device["reward"] / self._return_scale.value,
-            discount=on_device["discount"],
+            unit_action=self.actor.shrink(batch.action),
+            reward=batch.n_step_return / self._reward_unit,
+            discount=batch.bootstrap_discount,
             next_features=next_features,
             next_critic_features=next_critic_features,
         )
-
-    def _on_device(self, columns: Mapping[str, Array]) -> dict[str, Tensor]:
-        tensors = {name: torch.from_numpy(np.ascontiguousarray(column)) for name, column in columns.items()}
-        if self.device.type == "cpu":
-            return tensors
-        # A pinned copy: the sampler may overwrite its arrays while the transfer still runs.
-        return {name: tensor.pin_memory().to(self.device, non_blocking=True) for name, tensor in tensors.items()}
