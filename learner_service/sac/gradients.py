@@ -68,9 +68,10 @@ class Pass:
         """Writes the gradient of every weight.
 
         Args:
-            gradient: of a loss by the newest outputs, in their shape.
+            gradient: of a loss by the newest outputs, in their shape; of fewer rows: by the last ones alone.
             into: takes the gradient of each parameter of the network, in their order and shapes.
         """
+        self._keep_last(gradient.shape[-2])
         for layer in reversed(range(len(self._layers))):
             weight, bias = into[2 * layer], into[2 * layer + 1]
             _product(self._inputs[layer].transpose(-2, -1), gradient, out=weight)
@@ -83,13 +84,26 @@ class Pass:
         """Of the last columns of the rows that came in, summed over a stack, float32 [batch, last].
 
         Args:
-            gradient: of a loss by the newest outputs, in their shape.
+            gradient: as for `backward`.
             last: number of columns.
         """
+        self._keep_last(gradient.shape[-2])
         for layer in reversed(range(1, len(self._layers))):
             gradient = self._through(layer, gradient)
         product = _product(gradient, self._layers[0][0][..., -last:, :].transpose(-2, -1))
         return product.sum(0) if product.dim() == 3 else product
+
+    def _keep_last(self, rows: int) -> None:
+        """Forgets all but the last rows."""
+        if rows == self._inputs[0].shape[-2]:
+            return
+
+        def last(remembered: Tensor) -> Tensor:
+            # Layer norm's backward takes its means to be contiguous, and would read others' memory of a stack.
+            return remembered[..., -rows:, :].contiguous()
+
+        self._inputs, self._activated = list(map(last, self._inputs)), list(map(last, self._activated))
+        self._normalised = [(last(before), last(mean), last(scale)) for before, mean, scale in self._normalised]
 
     def _through(self, layer: int, gradient: Tensor) -> Tensor:
         """The gradient by a hidden layer's affine map, from that by the next one's; layers count from 0."""
@@ -115,8 +129,10 @@ def _affine(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def _product(left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
     """The product of two matrices, or of stacks of them."""
+    if left.shape[-1] == 1:
+        return torch.mul(left, right, out=out)
+    multiply = torch.bmm if left.dim() == 3 else torch.mm
     if right.shape[-1] < NARROW:
-        transposed = torch.matmul(right.mT, left.mT).mT
+        transposed = multiply(right.mT, left.mT).mT
         return transposed.contiguous() if out is None else out.copy_(transposed)
-    product: Tensor = torch.matmul(left, right, out=out)
-    return product
+    return multiply(left, right, out=out)

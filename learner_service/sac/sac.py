@@ -121,55 +121,61 @@ class SAC:
     @torch.no_grad()
     def _update(self, batch: DeviceBatch) -> None:
         transitions = self._transitions(batch)
-        self._update_critic(transitions)
         self._updates += 1
-        if self._updates % self.config.policy_delay == 0:
-            log_probability = self._update_actor(transitions)
-            self._update_temperature(log_probability)
-        self._update_target()
+        if self._updates % self.config.policy_delay:
+            self._update_critic(transitions, *self._act(transitions.next_features))
+        else:
+            # The critics' update leaves the actor as it is: one pass serves both.
+            action, log_probability = self._act(torch.cat([transitions.next_features, transitions.features]))
+            size = len(transitions.features)
+            self._update_critic(transitions, action[:size], log_probability[:size])
+            self._update_actor(transitions, action[size:], log_probability[size:])
+            self._update_temperature(log_probability[size:])
+        self._target_vector.lerp_(self._critic_optimiser.vector, self.config.target_update_rate)
 
-    def _update_critic(self, transitions: Transitions) -> None:
-        next_action, next_log_probability = self._gaussian.sample(
-            self._actor_pass.forward(transitions.next_features), self._noise()
-        )
+    def _act(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Actions in [-1, 1], [rows, action size], and their log-probabilities, [rows]."""
+        shape = (len(features), self.actor.action_size)
+        noise = torch.randn(shape, generator=self.random, device=self.device)
+        return self._gaussian.sample(self._actor_pass.forward(features), noise)
+
+    def _update_critic(self, transitions: Transitions, next_action: Tensor, next_log_probability: Tensor) -> None:
         next_outputs = self._target_pass.forward(self._critic_inputs(transitions.next_critic_features, next_action))
         entropy_bonus = -self._log_temperature.exp() * next_log_probability
         target = self._values.target(next_outputs, transitions.reward, transitions.discount, entropy_bonus)
         outputs = self._critic_pass.forward(self._critic_inputs(transitions.critic_features, transitions.unit_action))
-        loss, by_outputs = self._values.loss(outputs, target)
-        self._critic_pass.backward(by_outputs, self._critic_optimiser.gradients)
+        self._critic_pass.backward(self._values.loss_gradient(outputs, target), self._critic_optimiser.gradients)
         norm = self._critic_optimiser.step()
-        self._newest |= {"critic_loss": loss, "critic_gradient_norm": norm, "outputs": outputs}
+        self._newest |= {"critic_gradient_norm": norm, "outputs": outputs, "target": target}
 
-    def _update_actor(self, transitions: Transitions) -> Tensor:
-        action, log_probability = self._gaussian.sample(self._actor_pass.forward(transitions.features), self._noise())
+    def _update_actor(self, transitions: Transitions, action: Tensor, log_probability: Tensor) -> None:
+        """A step down temperature * log-probability - value, of actions that are the last rows of the newest pass."""
+        size = len(action)
         outputs = self._critic_pass.forward(self._critic_inputs(transitions.critic_features, action))
-        least, critic = self._values.mean(outputs).min(0, keepdim=True)
-        # Of the loss temperature * log-probability - value, both averaged over the batch. The gradient passes through
-        # the critic with the least value, whose weights stay as they are.
-        by_value = torch.zeros(CRITICS, len(action), device=self.device).scatter_(0, critic, -1 / len(action))
-        by_outputs = self._values.mean_gradient(outputs).mul_(by_value.unsqueeze(-1))
+        value, critic = self._values.mean(outputs).min(0, keepdim=True)
+        # The gradient passes through the critic with the least value, whose weights stay as they are.
+        share = -self.config.critic_action_scale / size
+        by_value = torch.zeros(CRITICS, size, 1, device=self.device).scatter_(0, critic.unsqueeze(-1), share)
+        by_outputs = self._values.mean_gradient(outputs).mul_(by_value)
         by_action = self._critic_pass.input_gradient(by_outputs, action.shape[1])
-        by_action.mul_(self.config.critic_action_scale)
         temperature = self._log_temperature.exp()
-        by_outputs = self._gaussian.gradient(by_action, temperature / len(action))
-        self._actor_pass.backward(by_outputs, self._actor_optimiser.gradients)
+        self._actor_pass.backward(
+            self._gaussian.gradient(by_action, temperature / size), self._actor_optimiser.gradients
+        )
         norm = self._actor_optimiser.step()
-        loss = temperature * log_probability.mean() - least.mean()
-        self._newest |= {"actor_loss": loss, "actor_gradient_norm": norm}
-        return log_probability
+        self._newest |= {
+            "actor_gradient_norm": norm,
+            "value": value,
+            "log_probability": log_probability,
+            "temperature_then": temperature,
+        }
 
     def _update_temperature(self, log_probability: Tensor) -> None:
         # Of the loss -temperature * (log-probability + target entropy), by the temperature's logarithm: too little
         # entropy, and the temperature rises.
-        entropy = -log_probability.mean()
-        gradient = self._log_temperature.exp() * (entropy - self._target_entropy())
-        self._temperature_optimiser.gradients[0].copy_(gradient)
+        surplus = log_probability.mean() + self._target_entropy()
+        torch.mul(self._log_temperature.exp(), -surplus, out=self._temperature_optimiser.gradients[0])
         self._temperature_optimiser.step()
-        self._newest["entropy"] = entropy
-
-    def _update_target(self) -> None:
-        self._target_vector.lerp_(self._critic_optimiser.vector, self.config.target_update_rate)
 
     def calibrate(self, observation: Mapping[str, Array], discounted_return: Array) -> None:
         """Moves observation statistics and the return scale towards a sample of replay, by small steps."""
@@ -192,14 +198,20 @@ class SAC:
             temperature: reward, in units of the return scale, that one nat of entropy is worth.
             return_scale: reward that counts as 1 in the critics.
         """
-        newest = dict(self._newest)
-        outputs = newest.pop("outputs", None)
-        if outputs is not None:
-            newest["mean_value"] = self._values.mean(outputs)[0].mean() * self._return_scale.value
-        newest["temperature"] = self._log_temperature.exp()
+        figures, newest = {"temperature": self._log_temperature.exp()}, self._newest
+        if "outputs" in newest:
+            outputs = newest["outputs"]
+            figures["critic_loss"] = self._values.loss(outputs, newest["target"])
+            figures["critic_gradient_norm"] = newest["critic_gradient_norm"]
+            figures["mean_value"] = self._values.mean(outputs)[0].mean() * self._return_scale.value
+        if "value" in newest:
+            log_probability = newest["log_probability"].mean()
+            figures["actor_loss"] = newest["temperature_then"] * log_probability - newest["value"].mean()
+            figures["actor_gradient_norm"] = newest["actor_gradient_norm"]
+            figures["entropy"] = -log_probability
         # One transfer from the device for all of them.
-        numbers = torch.stack(list(newest.values())).tolist()
-        return dict(zip(newest, numbers, strict=True)) | {"return_scale": self._return_scale.value}
+        numbers = torch.stack(list(figures.values())).tolist()
+        return dict(zip(figures, numbers, strict=True)) | {"return_scale": self._return_scale.value}
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of everything: networks, optimisers, temperature, statistics, random state, counter, newest figures.
@@ -261,10 +273,6 @@ class SAC:
 
     def _critic_inputs(self, critic_features: Tensor, unit_action: Tensor) -> Tensor:
         return torch.cat([critic_features, unit_action * self.config.critic_action_scale], 1)
-
-    def _noise(self) -> Tensor:
-        shape = (self.config.batch_size, self.actor.action_size)
-        return torch.randn(shape, generator=self.random, device=self.device)
 
     def _follow_privileged(self, columns: Mapping[str, Tensor]) -> None:
         if self._privileged.normalise:

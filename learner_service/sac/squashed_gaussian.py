@@ -55,27 +55,30 @@ class SquashedGaussian:
         before = mean + deviation
         squashed = torch.tanh(before)
         self._bounded, self._deviation, self._squashed = bounded, deviation, squashed
-        # The normal density's, less log(1 - tanh(x)^2) = 2 (log 2 - x - softplus(-2 x)), which has no cancellation.
-        log_probability = (before + functional.softplus(-2 * before)).mul_(2)
+        # The normal density's, less log(1 - tanh(x)^2) = 2 (log 2 - x + 2 softplus'(x)), which has no cancellation;
+        # softplus' is log(1 + exp(-2 x)) / -2.
+        log_probability = torch.sub(before, functional.softplus(before, beta=-2), alpha=2).mul_(2)
         log_probability.sub_(log_deviation).addcmul_(noise, noise, value=-0.5)
         constant = 0.5 * math.log(2 * math.pi) + 2 * math.log(2)
-        return self._stretched(squashed), log_probability.sum(-1) - constant * noise.shape[-1]
+        return self._stretched(squashed), log_probability.sum(-1).sub_(constant * noise.shape[-1])
 
     @torch.no_grad()
     def gradient(self, by_action: Tensor, by_log_probability: Tensor) -> Tensor:
         """Of a loss by the newest outputs, [batch, 2 * actions].
 
         Args:
-            by_action: its gradient by actions, [batch, actions].
-            by_log_probability: by each log-probability, [] or [batch, 1].
+            by_action: its gradient by actions, [batch, actions]; of fewer rows: by the last ones alone.
+            by_log_probability: by each log-probability, [].
         """
-        squashed, bounded = self._squashed, self._bounded
+        rows = slice(-len(by_action), None)
+        squashed, bounded, deviation = self._squashed[rows], self._bounded[rows], self._deviation[rows]
         slope = (1 - squashed * squashed).mul_(self._stretch)
-        # No gradient where the action was cut off.
-        slope.mul_(squashed.abs() * self._stretch <= 1)
+        if self._stretch > 1:
+            # No gradient where the action was cut off.
+            slope.mul_(squashed.abs() * self._stretch <= 1)
         by_mean = slope.mul_(by_action).add_(squashed * (2 * by_log_probability))
-        by_log_deviation = by_mean * self._deviation - by_log_probability
+        by_log_deviation = (by_mean * deviation).sub_(by_log_probability)
         return torch.cat([by_mean, by_log_deviation.mul_((1 - bounded * bounded).mul_(_REACH))], -1)
 
     def _stretched(self, squashed: Tensor) -> Tensor:
-        return (self._stretch * squashed).clamp(-1.0, 1.0)
+        return (self._stretch * squashed).clamp(-1.0, 1.0) if self._stretch > 1 else squashed

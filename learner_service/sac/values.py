@@ -5,6 +5,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from learner_service.sac.config import SACConfig
 
@@ -31,8 +32,11 @@ class Values(Protocol):
     def mean_gradient(self, outputs: Tensor) -> Tensor:
         """Of each mean by the outputs it came from, [C, B, outputs]."""
 
-    def loss(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean over the batch, sum over the critics, float32 []; and its gradient by the outputs, in their shape."""
+    def loss(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """Mean over the batch, sum over the critics, float32 []."""
+
+    def loss_gradient(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """Of the loss by the outputs, in their shape."""
 
 
 class CategoricalValues(nn.Module):
@@ -78,12 +82,13 @@ class CategoricalValues(nn.Module):
         integral = torch.erf(self.scaled_edges - value.unsqueeze(1) / self.blur)
         return integral.diff(dim=1) / (integral[:, -1:] - integral[:, :1])
 
-    def loss(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    def loss(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy."""
-        batch = outputs.shape[1]
-        logarithms = outputs.log_softmax(-1)
-        loss = (target * logarithms).sum() / -batch
-        return loss, logarithms.exp_().sub_(target).div_(batch)
+        return -(target * outputs.log_softmax(-1)).sum(-1).mean(-1).sum()
+
+    def loss_gradient(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """[C, B, bins]."""
+        return outputs.softmax(-1).sub_(target).div_(outputs.shape[1])
 
 
 class QuantileValues(nn.Module):
@@ -112,17 +117,21 @@ class QuantileValues(nn.Module):
         quantiles = outputs[least, torch.arange(len(least), device=least.device)]
         return reward.unsqueeze(1) + discount.unsqueeze(1) * (quantiles + entropy_bonus.unsqueeze(1))
 
-    def loss(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    def loss(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Summed over the predicted quantiles, averaged over the target's."""
-        # [C, B, predicted, target]
+        error, weight = self._errors(outputs, target)
+        huber = functional.huber_loss(error, torch.zeros_like(error), reduction="none")
+        return (weight * huber).mean(-1).sum(-1).mean(-1).sum()
+
+    def loss_gradient(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """[C, B, quantiles]."""
+        error, weight = self._errors(outputs, target)
+        return weight.mul_(error.clamp_(-1, 1)).sum(-1).div_(-target.numel())
+
+    def _errors(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Of each predicted quantile against each of the target's, [C, B, predicted, target], and their weights."""
         error = target[None, :, None, :] - outputs.unsqueeze(-1)
-        weight = (self.midpoints[:, None] - (error < 0).to(error.dtype)).abs_()
-        batch, targets = target.shape
-        # The Huber loss's slope; and with it the loss, s (e - s / 2) for both its parts.
-        slope = error.clamp(-1, 1)
-        gradient = (weight * slope).sum(-1).div_(-batch * targets)
-        loss = (weight * slope * (error - 0.5 * slope)).sum() / (batch * targets)
-        return loss, gradient
+        return error, (self.midpoints[:, None] - (error < 0).to(error.dtype)).abs_()
 
 
 class MeanSquaredValues(nn.Module):
@@ -142,12 +151,17 @@ class MeanSquaredValues(nn.Module):
         """Float32 [B]."""
         return reward + discount * (self.mean(outputs).amin(0) + entropy_bonus)
 
-    def loss(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    def loss(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Squared error."""
+        return self._errors(outputs, target).square().mean(1).sum()
+
+    def loss_gradient(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """[C, B, 1]."""
+        return self._errors(outputs, target).mul_(2 / len(target))
+
+    def _errors(self, outputs: Tensor, target: Tensor) -> Tensor:
         # Without the new dimension, [C, B, 1] - [B] would broadcast to all pairs of the batch.
-        error = outputs - target.unsqueeze(-1)
-        batch = outputs.shape[1]
-        return error.square().sum() / batch, error.mul_(2 / batch)
+        return outputs - target.unsqueeze(-1)
 
 
 def make_values(config: SACConfig) -> CategoricalValues | QuantileValues | MeanSquaredValues:

@@ -79,12 +79,13 @@ def test_the_actor_and_the_critic_learn_from_their_own_losses_only() -> None:
     transitions = sac._transitions(on_cpu(random_batch(spaces, 8)))
     actor, critic, target = weights(sac.actor), weights(sac._critic), weights(sac._target_critic)
 
-    sac._update_critic(transitions)
+    action, log_probability = sac._act(torch.cat([transitions.next_features, transitions.features]))
+    sac._update_critic(transitions, action[:8], log_probability[:8])
     assert changed(critic, sac._critic)
     assert not changed(actor, sac.actor)
 
     critic = weights(sac._critic)
-    sac._update_actor(transitions)
+    sac._update_actor(transitions, action[8:], log_probability[8:])
     assert changed(actor, sac.actor)
     assert not changed(critic, sac._critic)
     assert not changed(target, sac._target_critic)
