@@ -32,7 +32,7 @@ class Pass:
             raise ValueError(f"activation is {network.activation}; gradients are written for silu and relu")
         self._network = network
         weights = [weight.detach() for weight in network.parameters()]
-        self._layers = list(zip(weights[::2], weights[1::2], strict=True))
+        self._layers = [_Layer(weight, bias) for weight, bias in zip(weights[::2], weights[1::2], strict=True)]
         # Of each layer its input; of each hidden one also what its activation saw (of relu: made), and before
         # normalisation.
         self._inputs: list[Tensor] = []
@@ -46,10 +46,10 @@ class Pass:
         self._inputs, self._activated, self._normalised = [], [], []
         if network.stack is not None:
             rows = rows.expand(network.stack, *rows.shape)
-        *hidden, (weight, bias) = self._layers
-        for hidden_weight, hidden_bias in hidden:
+        *hidden, last = self._layers
+        for layer in hidden:
             self._inputs.append(rows)
-            rows = _affine(rows, hidden_weight, hidden_bias)
+            rows = layer.forward(rows)
             if network.layer_norm:
                 before = rows
                 rows, mean, inverse_deviation = _native.native_layer_norm(
@@ -61,7 +61,7 @@ class Pass:
             self._activated.append(rows)
             rows = activated
         self._inputs.append(rows)
-        return _affine(rows, weight, bias)
+        return last.forward(rows)
 
     @torch.no_grad()
     def backward(self, gradient: Tensor, into: Sequence[Tensor]) -> None:
@@ -74,7 +74,7 @@ class Pass:
         self._keep_last(gradient.shape[-2])
         for layer in reversed(range(len(self._layers))):
             weight, bias = into[2 * layer], into[2 * layer + 1]
-            _product(self._inputs[layer].transpose(-2, -1), gradient, out=weight)
+            _product(self._inputs[layer].mT, gradient, out=weight)
             torch.sum(gradient, -2, keepdim=gradient.dim() == 3, out=bias)
             if layer:
                 gradient = self._through(layer, gradient)
@@ -90,7 +90,7 @@ class Pass:
         self._keep_last(gradient.shape[-2])
         for layer in reversed(range(1, len(self._layers))):
             gradient = self._through(layer, gradient)
-        product = _product(gradient, self._layers[0][0][..., -last:, :].transpose(-2, -1))
+        product = _product(gradient, self._layers[0].weight_transposed[..., -last:])
         return product.sum(0) if product.dim() == 3 else product
 
     def _keep_last(self, rows: int) -> None:
@@ -107,7 +107,7 @@ class Pass:
 
     def _through(self, layer: int, gradient: Tensor) -> Tensor:
         """The gradient by a hidden layer's affine map, from that by the next one's; layers count from 0."""
-        gradient = _product(gradient, self._layers[layer][0].transpose(-2, -1))
+        gradient = _product(gradient, self._layers[layer].weight_transposed)
         seen = self._activated[layer - 1]
         if self._network.activation is functional.silu:
             _native.silu_backward.grad_input(gradient, seen, grad_input=gradient)
@@ -121,10 +121,20 @@ class Pass:
         return gradient
 
 
-def _affine(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    if weight.shape[-1] < NARROW:
-        return _product(rows, weight).add_(bias)
-    return torch.baddbmm(bias, rows, weight) if weight.dim() == 3 else torch.addmm(bias, rows, weight)
+class _Layer:
+    """A linear layer, [inputs, outputs] and [outputs], or a stack, [C, inputs, outputs] and [C, 1, outputs]."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        # Views, made once: small products cost little more than making one.
+        self._weight, self.weight_transposed = weight, weight.mT
+        self._bias, self._bias_transposed = bias, bias.mT if bias.dim() == 3 else bias.unsqueeze(1)
+        self._affine = torch.baddbmm if weight.dim() == 3 else torch.addmm
+        self._narrow = weight.shape[-1] < NARROW
+
+    def forward(self, rows: Tensor) -> Tensor:
+        if self._narrow:
+            return self._affine(self._bias_transposed, self.weight_transposed, rows.mT).mT.contiguous()
+        return self._affine(self._bias, rows, self._weight)
 
 
 def _product(left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
