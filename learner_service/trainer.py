@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from learner_service.actor_export import actor_weights
 from learner_service.policy import Policy
@@ -27,6 +28,26 @@ STOP_CHECK_SECONDS = 0.2
 """Longest wait for data before the trainer looks whether it should stop."""
 
 
+class Updates(Protocol):
+    """Makes updates of a policy, some at a time."""
+
+    def run(self) -> int:
+        """Makes updates from what replay holds; returns how many."""
+
+
+class SampledUpdates:
+    """One update at a time, from a batch sampled here."""
+
+    def __init__(self, policy: Policy, sampler: Sampler) -> None:
+        self._policy = policy
+        self._sampler = sampler
+
+    def run(self) -> int:
+        """Makes one update."""
+        self._policy.update(self._sampler.sample())
+        return 1
+
+
 class Trainer:
     """Owns the policy while it runs; nobody else touches it."""
 
@@ -38,10 +59,12 @@ class Trainer:
         store: PolicyStore,
         *,
         publish_period_seconds: float,
+        updates: Updates | None = None,
         checkpoint_period_seconds: float = float("inf"),
     ) -> None:
         self._policy = policy
         self._sampler = sampler
+        self._updates = updates or SampledUpdates(policy, sampler)
         self._limiter = limiter
         self._store = store
         self._publish_period_seconds = publish_period_seconds
@@ -87,13 +110,15 @@ class Trainer:
             self.on_failure()
 
     def _train(self) -> None:
+        made = 1
         while not self._stopping.is_set():
             if self._limiter.await_update(timeout_seconds=STOP_CHECK_SECONDS):
-                if self.updates % CALIBRATION_PERIOD_UPDATES == 0:
+                # Due within the updates made last, however many they were.
+                if self.updates % CALIBRATION_PERIOD_UPDATES < made:
                     self._calibrate()
-                self._policy.update(self._sampler.sample())
-                self.updates += 1
-                self._limiter.updated()
+                made = self._updates.run()
+                self.updates += made
+                self._limiter.updated(made)
             # Also while starved: the last updates before the wait should not wait with it.
             if self.updates > min(self._published_updates, self._checkpoint_updates):
                 self._report()

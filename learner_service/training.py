@@ -10,6 +10,7 @@ from learner_service.policy_store import PolicyStore
 from learner_service.replay.ring import ReplayRing
 from learner_service.replay.sampler import Sampler
 from learner_service.replay.samples_per_insert import SamplesPerInsert
+from learner_service.sac.captured_updates import captured_updates
 from learner_service.storage import Storage
 from learner_service.trainer import Trainer
 
@@ -68,6 +69,7 @@ class Training:
             self.sampler,
             self.limiter,
             self.store,
+            updates=captured_updates(policy, self.ring),
             publish_period_seconds=config.flow.publish_period_seconds,
             checkpoint_period_seconds=config.storage.checkpoint_period_seconds,
         )

@@ -1,26 +1,23 @@
 """Uniform batches of n-step transitions out of the replay ring."""
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from distrib_l2r.tensor import Array
-from distrib_l2r.trajectory import Ending
 from learner_service.replay.batch import Batch
+from learner_service.replay.n_step import NStepTransitions, Rows
 from learner_service.replay.ring import DEAD, ReplayRing
 from learner_service.replay.sampling import Sampling
-
-Rows = npt.NDArray[np.int64]
 
 _STRIDE: Final = 32
 """Steps that `discounted_returns` walks each time it holds the ring's lock."""
 
 
 class Sampler:
-    """Draws transitions with equal probability and sums their rewards as it copies them out.
+    """Draws transitions with equal probability and copies them out, without taking memory for it.
 
     For a transition at step t, with k the least of n, the steps left in its episode and the steps that have arrived:
     n_step_return = sum of discount^i * reward[t + i] for i < k, and bootstrap_discount = discount^k, or 0 where step
@@ -48,17 +45,12 @@ class Sampler:
         self._ring = ring
         self._discount = sampling.discount
         self._generator = np.random.Generator(np.random.PCG64(seed))
-        # Where each transition is before the first step, after one, ...; row 0 is where it is after the last, so that
-        # one take copies both observations.
-        self._walk = np.empty((steps + 1, size), np.int64)
-        self._paths = list(pairwise([*self._walk[1:], self._walk[0]]))
-        self._rewards = np.empty((steps, size), np.float32)
-        self._endings = np.empty((steps, size), np.uint8)
-        self._discounts = np.empty((steps, size), np.float32)
-        self._weights = (sampling.discount ** np.arange(steps)).astype(np.float32)
-        self._discount_of_ending = np.full(max(Ending) + 1, sampling.discount, np.float32)
-        self._discount_of_ending[DEAD] = 1
-        self._discount_of_ending[Ending.TERMINATED] = 0
+        self._transitions = NStepTransitions(ring, steps, sampling.discount)
+        with ring.lock:
+            self._transitions.catch_up()
+        self._uniform = np.empty(size, np.float64)
+        # Row 0 is where each transition leads, row 1 where it is, so that one take copies both observations.
+        self._rows = np.empty((2, size), np.int64)
         self._observation = _buffers(ring.observation, (2, size))
         self._privileged = _buffers(ring.privileged, (2, size))
         self._batch = Batch(
@@ -78,7 +70,8 @@ class Sampler:
             RuntimeError: the ring is empty.
         """
         with self._ring.lock:
-            return self._gather(self._draw(self._walk.shape[1]))
+            self._draw(self._rows[1], self._rows[0], self._uniform)
+            return self._gather()
 
     def gather(self, rows: Rows) -> Batch:
         """The transitions at given rows; the next call overwrites it.
@@ -87,7 +80,9 @@ class Sampler:
             rows: int64 [batch_size], rows of the ring that hold transitions.
         """
         with self._ring.lock:
-            return self._gather(rows)
+            self._transitions.catch_up()
+            self._rows[1] = rows
+            return self._gather()
 
     def discounted_returns(self, count: int, horizon: int) -> tuple[dict[str, Array], npt.NDArray[np.float32]]:
         """What followed transitions drawn uniformly, to calibrate the scales of observations and returns.
@@ -109,8 +104,9 @@ class Sampler:
             RuntimeError: the ring is empty.
         """
         ring = self._ring
+        rows = np.empty(count, np.int64)
         with ring.lock:
-            rows = self._draw(count)
+            self._draw(rows, np.empty_like(rows), np.empty(count))
             observation = {name: np.take(column, rows, axis=0) for name, column in ring.observation.items()}
             returns, rows = self._sum(rows, 0, min(_STRIDE, horizon))
             written = ring.written
@@ -137,20 +133,17 @@ class Sampler:
         """Goes on with the random numbers of `state`."""
         self._generator.bit_generator.state = state
 
-    def _draw(self, count: int) -> Rows:
-        """int64 [count], uniform over the transitions: rows are drawn until enough of them are no tails."""
-        ring = self._ring
-        held, rows = ring.transitions, min(ring.written, ring.capacity)
+    def _draw(self, rows: Rows, places: Rows, uniform: npt.NDArray[np.float64]) -> None:
+        """Fills `rows` with the rows of transitions, drawn uniformly; the other arrays are memory to work in."""
+        held, transitions = self._ring.transitions, self._transitions
         if held == 0:
             raise RuntimeError("replay holds no transition to sample; wait until the first chunk has been added")
-        drawn = np.empty(0, np.int64)
-        while len(drawn) < count:
-            # A few more than the tails' share demands: a second round is then rare.
-            tries = 8 + int(1.05 * (count - len(drawn)) * rows / held)
-            candidates = self._generator.integers(rows, size=tries)
-            accepted = candidates[ring.ending.take(candidates, mode="clip") != DEAD]
-            drawn = np.concatenate((drawn, accepted)) if len(drawn) else accepted
-        return drawn[:count]
+        transitions.catch_up()
+        self._generator.random(out=uniform)
+        np.multiply(uniform, held, out=uniform)
+        np.copyto(places, uniform, casting="unsafe")
+        np.add(places, (transitions.end - held) % self._ring.capacity, out=places)
+        transitions.rows.take(places, out=rows, mode="wrap")
 
     def _sum(self, rows: Rows, start: int, stop: int) -> tuple[npt.NDArray[np.float64], Rows]:
         """What steps `start` to `stop` of walks add to their returns, and the rows they reach."""
@@ -160,22 +153,17 @@ class Sampler:
             rows = self._ring.successor[rows]
         return total, rows
 
-    def _gather(self, rows: Rows) -> Batch:
-        ring, batch, walk = self._ring, self._batch, self._walk
+    def _gather(self) -> Batch:
+        """The transitions at row 1 of `_rows`."""
+        ring, batch, transitions, (following, rows) = self._ring, self._batch, self._transitions, self._rows
         # mode="clip" lets take write into `out` without a buffer between; no row is ever out of range.
-        walk[1] = rows
-        for here, there in self._paths:
-            ring.successor.take(here, out=there, mode="clip")
-        # Tails add reward 0 and a factor 1, so that walks which rest there need no mask.
-        ring.reward.take(walk[1:], out=self._rewards, mode="clip")
-        np.dot(self._weights, self._rewards, out=batch.n_step_return)
-        ring.ending.take(walk[1:], out=self._endings, mode="clip")
-        self._discount_of_ending.take(self._endings, out=self._discounts, mode="clip")
-        np.multiply.reduce(self._discounts, axis=0, out=batch.bootstrap_discount)
+        transitions.bootstrap_row.take(rows, out=following, mode="clip")
+        transitions.n_step_return.take(rows, out=batch.n_step_return, mode="clip")
+        transitions.bootstrap_discount.take(rows, out=batch.bootstrap_discount, mode="clip")
         ring.action.take(rows, axis=0, out=batch.action, mode="clip")
         for columns, pairs in ((ring.observation, self._observation), (ring.privileged, self._privileged)):
             for name, column in columns.items():
-                column.take(walk[:2], axis=0, out=pairs[name], mode="clip")
+                column.take(self._rows, axis=0, out=pairs[name], mode="clip")
         return batch
 
 

@@ -1,6 +1,5 @@
 """The network that acts."""
 
-import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -12,9 +11,7 @@ from distrib_l2r.spaces import Spaces
 from learner_service.sac.config import SACConfig
 from learner_service.sac.features import Features
 from learner_service.sac.mlp import MLP
-
-LOG_DEVIATION_BOUNDS = (-5.0, 2.0)
-"""Between which the logarithm of the standard deviation moves, before squashing."""
+from learner_service.sac.squashed_gaussian import SquashedGaussian
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {"silu": functional.silu, "relu": functional.relu}
 """By their name in the configuration."""
@@ -31,7 +28,7 @@ class Actor(nn.Module):
     def __init__(self, spaces: Spaces, config: SACConfig) -> None:
         super().__init__()
         self.features = Features(spaces.observation, normalise=config.observation_normalisation)
-        self.action_stretch = config.action_stretch
+        self.distribution = SquashedGaussian(config.action_stretch)
         self.action_size = int(np.prod(spaces.action.shape))
         self.action_shape = spaces.action.shape
         self.network = MLP(
@@ -58,34 +55,7 @@ class Actor(nn.Module):
             observation: each column [batch, ...] in its own dtype.
             noise: float32 [batch, action size], standard normal to explore, zeros to act deterministically.
         """
-        mean, log_deviation = self.gaussian(self.network(self.features(observation)))
-        return self.scale(self._saturated(mean + log_deviation.exp() * noise))
-
-    def gaussian(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and logarithm of the deviation before squashing, each float32 [batch, action size], of outputs."""
-        mean, raw = outputs.chunk(2, -1)
-        low, high = LOG_DEVIATION_BOUNDS
-        # A tanh rather than a clamp, whose gradient is zero at the bounds.
-        return mean, 0.5 * (low + high) + 0.5 * (high - low) * torch.tanh(raw)
-
-    def sample(self, outputs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Actions in [-1, 1], float32 [batch, action size], and their log-probabilities, float32 [batch].
-
-        `outputs` are the network's, [batch, 2 * action size].
-
-        The density is that of squashed actions before they are stretched, in [-1, 1] whatever the space's bounds:
-        entropies do not depend on units.
-        """
-        mean, log_deviation = self.gaussian(outputs)
-        before = mean + log_deviation.exp() * noise
-        normal = -0.5 * noise.square() - log_deviation - 0.5 * math.log(2 * math.pi)
-        # log(1 - tanh(x)^2) without its cancellation at large |x|.
-        squash = 2 * (math.log(2) - before - functional.softplus(-2 * before))
-        return self._saturated(before), (normal - squash).sum(-1)
-
-    def _saturated(self, before: Tensor) -> Tensor:
-        """Squashed, stretched and cut off at [-1, 1]."""
-        return (self.action_stretch * torch.tanh(before)).clamp(-1.0, 1.0)
+        return self.scale(self.distribution.act(self.network(self.features(observation)), noise))
 
     def scale(self, unit_action: Tensor) -> Tensor:
         """Actions [batch, ...] of the space, of actions in [-1, 1] [batch, action size]."""

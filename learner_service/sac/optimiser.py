@@ -1,12 +1,14 @@
 """Gradient descent on all weights of a network at once."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from learner_service.checkpoint.state_copy import copy_state
+_MEAN_DECAY, _SQUARE_DECAY, _EPSILON = 0.9, 0.999, 1e-8
+"""Adam's, as its paper has them (https://arxiv.org/abs/1412.6980)."""
 
 
 class Optimiser:
@@ -18,6 +20,7 @@ class Optimiser:
     Attributes:
         vector: all weights.
         gradients: one view of the gradient for each weight, in their order and shapes; filled before `step`.
+        steps: float32 [], so far.
 
     Args:
         weights: of a network.
@@ -39,14 +42,15 @@ class Optimiser:
         self._clip = clip
         self._learning_rate = learning_rate
         self._decay_steps = decay_steps
-        self._steps = 0
         self.vector = as_vector(weights)
-        self._gradient = torch.zeros_like(self.vector.detach())
+        self._values = self.vector.detach()
+        self._gradient = torch.zeros_like(self._values)
         parts = torch.split(self._gradient, [weight.numel() for weight in weights])
         self.gradients = [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
-        self.vector.grad = self._gradient
-        self._adam = torch.optim.Adam([self.vector], lr=learning_rate, fused=True)
+        self._mean, self._square = torch.zeros_like(self._values), torch.zeros_like(self._values)
+        self.steps = torch.zeros((), device=self.vector.device)
 
+    @torch.no_grad()
     def step(self) -> Tensor:
         """One step down the gradient.
 
@@ -54,24 +58,41 @@ class Optimiser:
             The gradient's norm before clipping, float32 [].
         """
         norm: Tensor = torch.linalg.vector_norm(self._gradient)
-        # A factor rather than a condition, which would wait for the device.
-        self._gradient.mul_((self._clip / (norm + 1e-6)).clamp(max=1.0))
-        self._steps += 1
-        if self._decay_steps:
-            share = min(1.0, self._decay_steps / self._steps) ** 0.5
-            self._adam.param_groups[0]["lr"] = self._learning_rate * share
-        self._adam.step()
+        self.steps.add_(1)
+        # What `torch.optim.Adam(fused=True)` calls: around it that does as much again as a small network's step takes.
+        torch._fused_adam_(
+            [self._values],
+            [self._gradient],
+            [self._mean],
+            [self._square],
+            [],
+            [self.steps],
+            lr=self._rate(),
+            beta1=_MEAN_DECAY,
+            beta2=_SQUARE_DECAY,
+            weight_decay=0.0,
+            eps=_EPSILON,
+            amsgrad=False,
+            maximize=False,
+            # Divides the gradient: a factor rather than a condition, which would wait for the device.
+            grad_scale=((norm + 1e-6) / self._clip).clamp_(min=1.0) if math.isfinite(self._clip) else None,
+        )
         return norm
 
     def state_dict(self) -> dict[str, Any]:
-        """Adam's averages, which are no copies, and the steps so far; the weights are the network's to save."""
-        return {"adam": self._adam.state_dict(), "steps": self._steps}
+        """Adam's averages and the steps so far, which are no copies; the weights are the network's to save."""
+        return {"mean": self._mean, "square": self._square, "steps": self.steps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes up a copy of a state."""
-        # Adam would go on in the state's own tensors.
-        self._adam.load_state_dict(copy_state(state["adam"]))
-        self._steps = state["steps"]
+        for name, tensor in self.state_dict().items():
+            tensor.copy_(state[name])
+
+    def _rate(self) -> float | Tensor:
+        """The step size, from the steps on their device where it falls."""
+        if not self._decay_steps:
+            return self._learning_rate
+        return (self._decay_steps / self.steps).clamp_(max=1.0).sqrt_().mul_(self._learning_rate)
 
 
 def as_vector(weights: Iterable[nn.Parameter]) -> nn.Parameter:

@@ -4,9 +4,8 @@ import copy
 import logging
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +13,8 @@ from distrib_l2r.spaces import Spaces
 from distrib_l2r.tensor import Array
 from learner_service.checkpoint.state_copy import copy_state
 from learner_service.replay.batch import Batch
+from learner_service.replay.device_batch import DeviceBatch
+from learner_service.replay.device_ring import DeviceRing
 from learner_service.replay.sampling import Sampling
 from learner_service.sac.actor import ACTIVATIONS, Actor
 from learner_service.sac.config import SACConfig
@@ -22,6 +23,7 @@ from learner_service.sac.gradients import Pass
 from learner_service.sac.mlp import MLP
 from learner_service.sac.optimiser import Optimiser, as_vector
 from learner_service.sac.return_scale import ReturnScale
+from learner_service.sac.transitions import Transitions
 from learner_service.sac.values import make_values
 
 _logger = logging.getLogger(__name__)
@@ -31,25 +33,6 @@ CRITICS = 2
 
 UPDATES_PER_PRIVILEGED_SAMPLE = 256
 """Privileged columns are not part of `calibrate`: their statistics come from every so many batches."""
-
-
-class Transitions(NamedTuple):
-    """A batch on the networks' device, as the networks see it; all float32."""
-
-    features: Tensor
-    """[B, features] of the actor."""
-    critic_features: Tensor
-    """[B, features + privileged features]."""
-    unit_action: Tensor
-    """[B, action size] in [-1, 1]."""
-    reward: Tensor
-    """[B], the n-step return in units of the return scale."""
-    discount: Tensor
-    """[B], of the value at the bootstrap state."""
-    next_features: Tensor
-    """[B, features] at the bootstrap state."""
-    next_critic_features: Tensor
-    """[B, features + privileged features] at the bootstrap state."""
 
 
 class SAC:
@@ -74,7 +57,7 @@ class SAC:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.actor = Actor(spaces, config).to(self.device)
-            self._features = self.actor.features
+            self._features, self._gaussian = self.actor.features, self.actor.distribution
             self._privileged = Features(spaces.privileged, normalise=config.observation_normalisation).to(self.device)
             self._values = make_values(config).to(self.device)
             inputs = self._features.size + self._privileged.size + self.actor.action_size
@@ -85,7 +68,8 @@ class SAC:
                 activation=ACTIVATIONS[config.activation],
             ).to(self.device)
         self._target_critic = copy.deepcopy(self._critic).requires_grad_(False)
-        self._log_temperature = nn.Parameter(torch.tensor(math.log(config.initial_temperature), device=self.device))
+        initial = torch.tensor(math.log(config.initial_temperature), device=self.device)
+        self._log_temperature = nn.Parameter(initial, requires_grad=False)
 
         self._actor_optimiser = Optimiser(
             self.actor.parameters(),
@@ -104,66 +88,94 @@ class SAC:
         self._actor_pass = Pass(self.actor.network)
         self._critic_pass = Pass(self._critic)
         self._target_vector = as_vector(self._target_critic.parameters())
-        self._random = torch.Generator(self.device).manual_seed(seed)
+        self._target_pass = Pass(self._target_critic)
+        self.random = torch.Generator(self.device).manual_seed(seed)
         self._observation_statistics = RunningStatistics(self._features.size)
         self._privileged_statistics = RunningStatistics(self._privileged.size)
         # Twice the largest return yet: a better policy's values must fit too.
         self._return_scale = ReturnScale(config.value_bound / 2)
+        self._reward_unit = torch.tensor(self._return_scale.value, device=self.device)
         self._updates = 0
         self._newest: dict[str, Tensor] = {}
 
     def update(self, batch: Batch) -> None:
         """One gradient update. Nothing here waits for the device."""
+        on_device = DeviceBatch.of(batch, self.device)
+        if self._updates % UPDATES_PER_PRIVILEGED_SAMPLE == 0:
+            self._follow_privileged(on_device.privileged)
+        self._update(on_device)
+
+    def update_from(self, ring: DeviceRing) -> None:
+        """One gradient update from replay on the same device, all of which a CUDA graph may capture."""
+        self._update(ring.sample(self.random))
+
+    def calibrate_privileged(self, ring: DeviceRing, updates: int) -> None:
+        """Takes in statistics of privileged columns if they are due within so many updates; then it waits for them."""
+        if self._privileged.normalise and self._updates % UPDATES_PER_PRIVILEGED_SAMPLE < updates:
+            self._follow_privileged(ring.sample(self.random).privileged)
+
+    def replayed(self, updates: int) -> None:
+        """Counts updates that a captured graph makes."""
+        self._updates += updates
+
+    @torch.no_grad()
+    def _update(self, batch: DeviceBatch) -> None:
         transitions = self._transitions(batch)
-        self._update_critic(transitions)
         self._updates += 1
-        if self._updates % self.config.policy_delay == 0:
-            log_probability = self._update_actor(transitions)
-            self._update_temperature(log_probability)
-        self._update_target()
+        if self._updates % self.config.policy_delay:
+            self._update_critic(transitions, *self._act(transitions.next_features))
+        else:
+            # The critics' update leaves the actor as it is: one pass serves both.
+            action, log_probability = self._act(torch.cat([transitions.next_features, transitions.features]))
+            size = len(transitions.features)
+            self._update_critic(transitions, action[:size], log_probability[:size])
+            self._update_actor(transitions, action[size:], log_probability[size:])
+            self._update_temperature(log_probability[size:])
+        self._target_vector.lerp_(self._critic_optimiser.vector, self.config.target_update_rate)
 
-    def _update_critic(self, transitions: Transitions) -> None:
-        with torch.no_grad():
-            outputs = self.actor.network(transitions.next_features)
-            next_action, next_log_probability = self.actor.sample(outputs, self._noise())
-            next_outputs = self._target_critic(self._critic_inputs(transitions.next_critic_features, next_action))
-            entropy_bonus = -self._log_temperature.exp() * next_log_probability
-            target = self._values.target(next_outputs, transitions.reward, transitions.discount, entropy_bonus)
+    def _act(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Actions in [-1, 1], [rows, action size], and their log-probabilities, [rows]."""
+        shape = (len(features), self.actor.action_size)
+        noise = torch.randn(shape, generator=self.random, device=self.device)
+        return self._gaussian.sample(self._actor_pass.forward(features), noise)
+
+    def _update_critic(self, transitions: Transitions, next_action: Tensor, next_log_probability: Tensor) -> None:
+        next_outputs = self._target_pass.forward(self._critic_inputs(transitions.next_critic_features, next_action))
+        entropy_bonus = -self._log_temperature.exp() * next_log_probability
+        target = self._values.target(next_outputs, transitions.reward, transitions.discount, entropy_bonus)
         outputs = self._critic_pass.forward(self._critic_inputs(transitions.critic_features, transitions.unit_action))
-        loss = self._values.loss(outputs.requires_grad_(), target)
-        (by_outputs,) = torch.autograd.grad(loss, outputs)
-        self._critic_pass.backward(by_outputs, self._critic_optimiser.gradients)
+        self._critic_pass.backward(self._values.loss_gradient(outputs, target), self._critic_optimiser.gradients)
         norm = self._critic_optimiser.step()
-        self._newest |= {"critic_loss": loss.detach(), "critic_gradient_norm": norm, "outputs": outputs.detach()}
+        self._newest |= {"critic_gradient_norm": norm, "outputs": outputs, "target": target}
 
-    def _update_actor(self, transitions: Transitions) -> Tensor:
-        actor_outputs = self._actor_pass.forward(transitions.features).requires_grad_()
-        action, log_probability = self.actor.sample(actor_outputs, self._noise())
-        outputs = self._critic_pass.forward(self._critic_inputs(transitions.critic_features, action.detach()))
-        value = self._values.mean(outputs.requires_grad_()).amin(0).mean()
-        # The gradient passes through the critic, whose weights stay as they are.
-        (by_outputs,) = torch.autograd.grad(-value, outputs)
+    def _update_actor(self, transitions: Transitions, action: Tensor, log_probability: Tensor) -> None:
+        """A step down temperature * log-probability - value, of actions that are the last rows of the newest pass."""
+        size = len(action)
+        outputs = self._critic_pass.forward(self._critic_inputs(transitions.critic_features, action))
+        value, critic = self._values.mean(outputs).min(0, keepdim=True)
+        # The gradient passes through the critic with the least value, whose weights stay as they are.
+        share = -self.config.critic_action_scale / size
+        by_value = torch.zeros(CRITICS, size, 1, device=self.device).scatter_(0, critic.unsqueeze(-1), share)
+        by_outputs = self._values.mean_gradient(outputs).mul_(by_value)
         by_action = self._critic_pass.input_gradient(by_outputs, action.shape[1])
-        by_action *= self.config.critic_action_scale
-        cost = self._log_temperature.detach().exp() * log_probability.mean()
-        (by_outputs,) = torch.autograd.grad((action, cost), actor_outputs, (by_action, torch.ones_like(cost)))
-        self._actor_pass.backward(by_outputs, self._actor_optimiser.gradients)
+        temperature = self._log_temperature.exp()
+        self._actor_pass.backward(
+            self._gaussian.gradient(by_action, temperature / size), self._actor_optimiser.gradients
+        )
         norm = self._actor_optimiser.step()
-        loss = cost - value
-        self._newest |= {"actor_loss": loss.detach(), "actor_gradient_norm": norm}
-        return log_probability.detach()
+        self._newest |= {
+            "actor_gradient_norm": norm,
+            "value": value,
+            "log_probability": log_probability,
+            "temperature_then": temperature,
+        }
 
     def _update_temperature(self, log_probability: Tensor) -> None:
         # Of the loss -temperature * (log-probability + target entropy), by the temperature's logarithm: too little
         # entropy, and the temperature rises.
-        gradient = -self._log_temperature.detach().exp() * (log_probability + self._target_entropy()).mean()
-        self._temperature_optimiser.gradients[0].copy_(gradient)
+        surplus = log_probability.mean() + self._target_entropy()
+        torch.mul(self._log_temperature.exp(), -surplus, out=self._temperature_optimiser.gradients[0])
         self._temperature_optimiser.step()
-        self._newest["entropy"] = -log_probability.mean()
-
-    @torch.no_grad()
-    def _update_target(self) -> None:
-        self._target_vector.lerp_(self._critic_optimiser.vector, self.config.target_update_rate)
 
     def calibrate(self, observation: Mapping[str, Array], discounted_return: Array) -> None:
         """Moves observation statistics and the return scale towards a sample of replay, by small steps."""
@@ -172,6 +184,7 @@ class SAC:
             self._features.take_statistics(self._observation_statistics)
         if self.config.return_normalisation:
             self._return_scale.add(discounted_return)
+            self._reward_unit.fill_(self._return_scale.value)
 
     def metrics(self) -> dict[str, float]:
         """Newest figures; those of the first actor update are there from that update on.
@@ -185,14 +198,20 @@ class SAC:
             temperature: reward, in units of the return scale, that one nat of entropy is worth.
             return_scale: reward that counts as 1 in the critics.
         """
-        newest = dict(self._newest)
-        outputs = newest.pop("outputs", None)
-        if outputs is not None:
-            newest["mean_value"] = self._values.mean(outputs)[0].mean() * self._return_scale.value
-        newest["temperature"] = self._log_temperature.detach().exp()
+        figures, newest = {"temperature": self._log_temperature.exp()}, self._newest
+        if "outputs" in newest:
+            outputs = newest["outputs"]
+            figures["critic_loss"] = self._values.loss(outputs, newest["target"])
+            figures["critic_gradient_norm"] = newest["critic_gradient_norm"]
+            figures["mean_value"] = self._values.mean(outputs)[0].mean() * self._return_scale.value
+        if "value" in newest:
+            log_probability = newest["log_probability"].mean()
+            figures["actor_loss"] = newest["temperature_then"] * log_probability - newest["value"].mean()
+            figures["actor_gradient_norm"] = newest["actor_gradient_norm"]
+            figures["entropy"] = -log_probability
         # One transfer from the device for all of them.
-        numbers = torch.stack(list(newest.values())).tolist()
-        return dict(zip(newest, numbers, strict=True)) | {"return_scale": self._return_scale.value}
+        numbers = torch.stack(list(figures.values())).tolist()
+        return dict(zip(figures, numbers, strict=True)) | {"return_scale": self._return_scale.value}
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of everything: networks, optimisers, temperature, statistics, random state, counter, newest figures.
@@ -203,7 +222,7 @@ class SAC:
             {name: part.state_dict() for name, part in self._parts().items()}
             | {
                 "log_temperature": self._log_temperature,
-                "random": self._random.get_state(),
+                "random": self.random.get_state(),
                 "device": self.device.type,
                 "updates": self._updates,
                 "newest": self._newest,
@@ -221,8 +240,9 @@ class SAC:
             part.load_state_dict(state[name])
         with torch.no_grad():
             self._log_temperature.copy_(state["log_temperature"])
+        self._reward_unit.fill_(self._return_scale.value)
         if state["device"] == self.device.type:
-            self._random.set_state(state["random"].cpu())
+            self.random.set_state(state["random"].cpu())
         else:
             # Generators of different kinds of device have nothing in common; everything else moves over.
             _logger.warning(
@@ -245,51 +265,33 @@ class SAC:
             "return_scale": self._return_scale,
         }
 
-    def _target_entropy(self) -> float:
+    def _target_entropy(self) -> float | Tensor:
         """In nats; falls as the step sizes do: the finer the driving, the less noise it bears."""
         decay = self.config.learning_rate_decay_updates
-        growth = math.sqrt(max(1.0, self._updates / decay)) if decay else 1.0
-        return -self.config.target_entropy_scale * self.actor.action_size * growth
+        entropy = -self.config.target_entropy_scale * self.actor.action_size
+        return (self._critic_optimiser.steps / decay).clamp_(min=1.0).sqrt_().mul_(entropy) if decay else entropy
 
     def _critic_inputs(self, critic_features: Tensor, unit_action: Tensor) -> Tensor:
         return torch.cat([critic_features, unit_action * self.config.critic_action_scale], 1)
 
-    def _noise(self) -> Tensor:
-        shape = (self.config.batch_size, self.actor.action_size)
-        return torch.randn(shape, generator=self._random, device=self.device)
+    def _follow_privileged(self, columns: Mapping[str, Tensor]) -> None:
+        if self._privileged.normalise:
+            arrays = {name: column.cpu().numpy() for name, column in columns.items()}
+            self._privileged_statistics.add(flatten_columns(arrays, self._privileged.names))
+            self._privileged.take_statistics(self._privileged_statistics)
 
-    @torch.no_grad()
-    def _transitions(self, batch: Batch) -> Transitions:
-        features = self._features(self._on_device(batch.observation))
-        next_features = self._features(self._on_device(batch.next_observation))
+    def _transitions(self, batch: DeviceBatch) -> Transitions:
+        features, next_features = self._features(batch.observation), self._features(batch.next_observation)
         critic_features, next_critic_features = features, next_features
         if batch.privileged:
-            if self._privileged.normalise and self._updates % UPDATES_PER_PRIVILEGED_SAMPLE == 0:
-                self._privileged_statistics.add(flatten_columns(batch.privileged, self._privileged.names))
-                self._privileged.take_statistics(self._privileged_statistics)
-            privileged = self._privileged(self._on_device(batch.privileged))
-            critic_features = torch.cat([features, privileged], 1)
-            next_privileged = self._privileged(self._on_device(batch.next_privileged))
-            next_critic_features = torch.cat([next_features, next_privileged], 1)
-        rest = {
-            "action": batch.action,
-            "reward": batch.n_step_return,
-            "discount": batch.bootstrap_discount,
-        }
-        on_device = self._on_device(rest)
+            critic_features = torch.cat([features, self._privileged(batch.privileged)], 1)
+            next_critic_features = torch.cat([next_features, self._privileged(batch.next_privileged)], 1)
         return Transitions(
             features=features,
             critic_features=critic_features,
-            unit_action=self.actor.shrink(on_device["action"]),
-            reward=on_device["reward"] / self._return_scale.value,
-            discount=on_device["discount"],
+            unit_action=self.actor.shrink(batch.action),
+            reward=batch.n_step_return / self._reward_unit,
+            discount=batch.bootstrap_discount,
             next_features=next_features,
             next_critic_features=next_critic_features,
         )
-
-    def _on_device(self, columns: Mapping[str, Array]) -> dict[str, Tensor]:
-        tensors = {name: torch.from_numpy(np.ascontiguousarray(column)) for name, column in columns.items()}
-        if self.device.type == "cpu":
-            return tensors
-        # A pinned copy: the sampler may overwrite its arrays while the transfer still runs.
-        return {name: tensor.pin_memory().to(self.device, non_blocking=True) for name, tensor in tensors.items()}

@@ -1,4 +1,4 @@
-"""How a critic's outputs stand for a value: three ways to learn one."""
+"""How a critic's outputs stand for a value: three ways to learn one, with their gradients by hand."""
 
 import math
 from typing import Protocol
@@ -29,8 +29,14 @@ class Values(Protocol):
             entropy_bonus: float32 [B].
         """
 
+    def mean_gradient(self, outputs: Tensor) -> Tensor:
+        """Of each mean by the outputs it came from, [C, B, outputs]."""
+
     def loss(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Mean over the batch, sum over the critics, float32 []."""
+
+    def loss_gradient(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """Of the loss by the outputs, in their shape."""
 
 
 class CategoricalValues(nn.Module):
@@ -59,6 +65,11 @@ class CategoricalValues(nn.Module):
         """The expected value, float32 [C, B]."""
         return outputs.softmax(-1) @ self.centres
 
+    def mean_gradient(self, outputs: Tensor) -> Tensor:
+        """[C, B, bins]."""
+        probabilities = outputs.softmax(-1)
+        return probabilities * (self.centres - (probabilities @ self.centres).unsqueeze(-1))
+
     def target(self, outputs: Tensor, reward: Tensor, discount: Tensor, entropy_bonus: Tensor) -> Tensor:
         """Probabilities, float32 [B, bins]."""
         value = reward + discount * (self.mean(outputs).amin(0) + entropy_bonus)
@@ -74,6 +85,10 @@ class CategoricalValues(nn.Module):
     def loss(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy."""
         return -(target * outputs.log_softmax(-1)).sum(-1).mean(-1).sum()
+
+    def loss_gradient(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """[C, B, bins]."""
+        return outputs.softmax(-1).sub_(target).div_(outputs.shape[1])
 
 
 class QuantileValues(nn.Module):
@@ -92,6 +107,10 @@ class QuantileValues(nn.Module):
         """The expected value, float32 [C, B]."""
         return outputs.mean(-1)
 
+    def mean_gradient(self, outputs: Tensor) -> Tensor:
+        """[C, B, quantiles]."""
+        return torch.full_like(outputs, 1 / self.outputs)
+
     def target(self, outputs: Tensor, reward: Tensor, discount: Tensor, entropy_bonus: Tensor) -> Tensor:
         """Quantiles of the critic with the least mean, float32 [B, quantiles]."""
         least = self.mean(outputs).argmin(0)
@@ -100,11 +119,19 @@ class QuantileValues(nn.Module):
 
     def loss(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Summed over the predicted quantiles, averaged over the target's."""
-        # [C, B, predicted, target]
-        error = target[None, :, None, :] - outputs.unsqueeze(-1)
+        error, weight = self._errors(outputs, target)
         huber = functional.huber_loss(error, torch.zeros_like(error), reduction="none")
-        weight = (self.midpoints[:, None] - (error.detach() < 0).float()).abs()
         return (weight * huber).mean(-1).sum(-1).mean(-1).sum()
+
+    def loss_gradient(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """[C, B, quantiles]."""
+        error, weight = self._errors(outputs, target)
+        return weight.mul_(error.clamp_(-1, 1)).sum(-1).div_(-target.numel())
+
+    def _errors(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Of each predicted quantile against each of the target's, [C, B, predicted, target], and their weights."""
+        error = target[None, :, None, :] - outputs.unsqueeze(-1)
+        return error, (self.midpoints[:, None] - (error < 0).to(error.dtype)).abs_()
 
 
 class MeanSquaredValues(nn.Module):
@@ -116,14 +143,25 @@ class MeanSquaredValues(nn.Module):
         """The value, float32 [C, B]."""
         return outputs.squeeze(-1)
 
+    def mean_gradient(self, outputs: Tensor) -> Tensor:
+        """[C, B, 1]."""
+        return torch.ones_like(outputs)
+
     def target(self, outputs: Tensor, reward: Tensor, discount: Tensor, entropy_bonus: Tensor) -> Tensor:
         """Float32 [B]."""
         return reward + discount * (self.mean(outputs).amin(0) + entropy_bonus)
 
     def loss(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Squared error."""
-        # Without the squeeze, [C, B, 1] - [B] would broadcast to all pairs of the batch.
-        return (self.mean(outputs) - target).square().mean(-1).sum()
+        return self._errors(outputs, target).square().mean(1).sum()
+
+    def loss_gradient(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """[C, B, 1]."""
+        return self._errors(outputs, target).mul_(2 / len(target))
+
+    def _errors(self, outputs: Tensor, target: Tensor) -> Tensor:
+        # Without the new dimension, [C, B, 1] - [B] would broadcast to all pairs of the batch.
+        return outputs - target.unsqueeze(-1)
 
 
 def make_values(config: SACConfig) -> CategoricalValues | QuantileValues | MeanSquaredValues:

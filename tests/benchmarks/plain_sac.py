@@ -21,7 +21,8 @@ POLICY_PERIOD = 2
 class Transitions:
     """A ring of one-step transitions, observations stored twice, full of random numbers."""
 
-    def __init__(self, rows: int, width: int, actions: int, batch_size: int) -> None:
+    def __init__(self, rows: int, width: int, actions: int, batch_size: int, device: str = "cpu") -> None:
+        self._device = device
         self._random = random = np.random.default_rng(0)
         self._rows = rows
         self._batch_size = batch_size
@@ -35,7 +36,7 @@ class Transitions:
         """A batch: observation, action, reward, next observation, done."""
         rows = self._random.integers(0, self._rows, size=self._batch_size)
         columns = (self._observation, self._action, self._reward, self._next, self._done)
-        return tuple(torch.tensor(column[rows]) for column in columns)
+        return tuple(torch.tensor(column[rows], device=self._device) for column in columns)
 
 
 class Critic(nn.Module):
@@ -83,18 +84,21 @@ class PlainSAC:
         actions: action dimensions.
         hidden: units of both hidden layers.
         discount: a step.
+        device: of the networks, and of the batches.
     """
 
-    def __init__(self, width: int, actions: int, hidden: int = 256, discount: float = 0.99) -> None:
+    def __init__(
+        self, width: int, actions: int, hidden: int = 256, discount: float = 0.99, device: str = "cpu"
+    ) -> None:
         self._discount = discount
-        self._actor = GaussianActor(width, actions, hidden)
-        self._critics = [Critic(width, actions, hidden) for _ in range(2)]
+        self._actor = GaussianActor(width, actions, hidden).to(device)
+        self._critics = [Critic(width, actions, hidden).to(device) for _ in range(2)]
         self._targets = [copy.deepcopy(critic) for critic in self._critics]
         parameters: list[Any] = [parameter for critic in self._critics for parameter in critic.parameters()]
         self._critic_optimiser = torch.optim.Adam(parameters, lr=1e-3)
         self._actor_optimiser = torch.optim.Adam(list(self._actor.parameters()), lr=3e-4)
         self._target_entropy = -float(actions)
-        self._log_temperature = torch.zeros(1, requires_grad=True)
+        self._log_temperature = torch.zeros(1, requires_grad=True, device=device)
         self._temperature = 1.0
         self._temperature_optimiser = torch.optim.Adam([self._log_temperature], lr=1e-3)
         self._updates = 0

@@ -125,7 +125,7 @@ def compare(flags: Flags, ring: ReplayRing, batch_size: int) -> Iterator[Compari
         unit="bytes a call",
         values=[allocated_bytes(sampler.sample)],
         baselines=[returned],
-        demand="0 (baseline: the batch)",
+        demand="objects only, < 1024",
     )
 
 

@@ -6,10 +6,11 @@ All have 2 hidden layers of 256 units, two critics, observations of 45 numbers, 
 torch thread; an update includes sampling its batch from the side's own replay. `updates_vs_cleanrl_B` is SAC with
 mean-squared critics and nothing normalised, at batch B, against `plain_sac`; `updates_categorical/B` is the default
 critic with the default settings. Rounds are blocks taken by turns, in CPU time of the thread.
+`updates_gpu_*` are the same on a GPU, by the wall clock, graphs against the plain one, operation by operation.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,12 +23,14 @@ from learner_service.sac.config import SACConfig
 from learner_service.sac.sac import SAC
 from tests.benchmarks.comparison import Comparison, Report, Skipped
 from tests.benchmarks.full_ring import SPACES, WIDTH, full_ring
+from tests.benchmarks.gpu_updates import compare_on_gpu
 from tests.benchmarks.matrix_products import MatrixProducts
 from tests.benchmarks.plain_sac import PlainSAC, Transitions
 
 HIDDEN, ACTIONS = 256, 2
 PLAIN_ROWS = 200_000
 WARM_UP_UPDATES = 20
+GPU_BATCH_SIZE, GPU_BLOCK_SECONDS = 256, 0.5
 DEMANDS = {256: ">= 1.35", 64: ">= 1.6"}
 
 
@@ -47,7 +50,7 @@ class Flags:
     """Keep the rows in results/."""
 
 
-def plain_configuration(batch_size: int) -> SACConfig:
+def plain_configuration(batch_size: int, device: str = "cpu") -> SACConfig:
     """What `plain_sac` computes."""
     return SACConfig(
         actor_hidden_sizes=(HIDDEN, HIDDEN),
@@ -68,16 +71,22 @@ def plain_configuration(batch_size: int) -> SACConfig:
         gradient_clip=float("inf"),
         initial_temperature=1.0,
         action_stretch=1.0,
-        device="cpu",
+        device=device,
     )
 
 
-def default_configuration(batch_size: int) -> SACConfig:
+def default_configuration(batch_size: int, device: str = "cpu") -> SACConfig:
     """The defaults, with the same networks and batch."""
     hidden = (HIDDEN, HIDDEN)
     return SACConfig(
-        actor_hidden_sizes=hidden, critic_hidden_sizes=hidden, batch_size=batch_size, n_step=1, device="cpu"
+        actor_hidden_sizes=hidden, critic_hidden_sizes=hidden, batch_size=batch_size, n_step=1, device=device
     )
+
+
+CONFIGURATIONS: Mapping[str, Callable[..., SACConfig]] = {
+    "plain": plain_configuration,
+    "categorical": default_configuration,
+}
 
 
 def stable_baselines3(batch_size: int) -> Callable[[int], object]:
@@ -108,11 +117,8 @@ def stable_baselines3(batch_size: int) -> Callable[[int], object]:
 def candidates(flags: Flags, batch_size: int) -> Iterator[tuple[str, Callable[[int], object]] | Skipped]:
     """Everything that updates, by name: called with how often."""
     ring = full_ring()
-    for name, config in (
-        ("plain", plain_configuration(batch_size)),
-        ("categorical", default_configuration(batch_size)),
-    ):
-        yield name, _ours(SAC(SPACES, config), ring)
+    for name, configuration in CONFIGURATIONS.items():
+        yield name, _ours(SAC(SPACES, configuration(batch_size)), ring)
     baseline, transitions = PlainSAC(WIDTH, ACTIONS, HIDDEN), Transitions(PLAIN_ROWS, WIDTH, ACTIONS, batch_size)
     yield "cleanrl", _repeated(lambda: baseline.update(transitions.sample()))
     yield "products", _repeated(MatrixProducts(batch_size, WIDTH, ACTIONS, HIDDEN).run)
@@ -171,6 +177,10 @@ def main(flags: Flags) -> None:
     report = Report("updates", flags)
     for batch_size in flags.batch_sizes:
         report.add(compare(flags, batch_size))
+    on_gpu = {name: configuration(GPU_BATCH_SIZE, "cuda") for name, configuration in CONFIGURATIONS.items()}
+    report.add(
+        compare_on_gpu(on_gpu, plain_rows=PLAIN_ROWS, hidden=HIDDEN, seconds=GPU_BLOCK_SECONDS, rounds=flags.rounds)
+    )
     report.close()
 
 

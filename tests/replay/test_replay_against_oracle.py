@@ -65,12 +65,16 @@ class Drivers:
             replay.add(push.session, chunk)
 
 
-@given(capacity=st.integers(7, 40), n_step=st.integers(1, 9), script=operations)
+@given(capacity=st.integers(7, 40), n_step=st.integers(1, 9), script=operations, period=st.integers(1, 4))
 @settings(max_examples=250, deadline=None)
-def test_every_transition_equals_the_oracles(capacity: int, n_step: int, script: list[Push | Forget]) -> None:
+def test_every_transition_equals_the_oracles(
+    capacity: int, n_step: int, script: list[Push | Forget], period: int
+) -> None:
     ring, oracle, drivers = ReplayRing(SPACES, capacity=capacity), NaiveReplay(capacity), Drivers()
+    # One that has followed the ring all along, looking at it now and then, and one that is new each time.
+    following = sampler_of(ring, batch_size=capacity, n_step=n_step, discount=DISCOUNT)
     inserted = 0
-    for operation in script:
+    for turn, operation in enumerate(script):
         if isinstance(operation, Forget):
             ring.forget(operation.session)
             oracle.forget(operation.session)
@@ -84,6 +88,9 @@ def test_every_transition_equals_the_oracles(capacity: int, n_step: int, script:
         assert ring.inserted == inserted
         sampler = sampler_of(ring, batch_size=len(rows), n_step=n_step, discount=DISCOUNT)
         assert_equals(sampler.gather(rows), expected)
+        if turn % period == 0:
+            places = np.arange(capacity) % len(rows)
+            assert_equals(following.gather(rows[places]), [expected[place] for place in places])
 
 
 @given(capacity=st.integers(7, 40), n_step=st.integers(1, 9), script=st.lists(pushes, min_size=1, max_size=30))

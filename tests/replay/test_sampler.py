@@ -1,6 +1,7 @@
 """Drawing: uniformity, reproducibility, and walks that chunks interrupt."""
 
 import threading
+import tracemalloc
 from collections.abc import Callable
 from typing import cast
 
@@ -65,6 +66,42 @@ def test_a_ring_of_mostly_tails_is_sampled_all_the_same() -> None:
     assert (sampler_of(ring, batch_size=500).sample().observation["pose"][:, 0] == 7).all()
 
 
+@pytest.mark.parametrize("n_step", [1, 5])
+def test_sampling_takes_no_memory_however_often(n_step: int) -> None:
+    ring = ReplayRing(SPACES, capacity=4000)
+    for episode in range(40):
+        ring.add(1, plain_chunk(64, episode_id=episode))
+    sampler = sampler_of(ring, batch_size=1024, n_step=n_step)
+    sampler.sample()
+    tracemalloc.start()
+    try:
+        sampler.sample()
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        for _ in range(20):
+            sampler.sample()
+        after, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # A few Python objects come and go; one byte a transition would be 1024.
+    assert peak - before < 1024
+    assert after - before < 256
+
+
+def test_samples_follow_a_ring_that_goes_on() -> None:
+    ring = ReplayRing(SPACES, capacity=100)
+    sampler = sampler_of(ring, batch_size=2000, n_step=3, discount=1.0)
+    for turn in range(40):
+        first = 10 * turn
+        ring.add(1, marked_chunk(first + np.arange(11), np.arange(first, first + 10), first_step=first))
+        batch = sampler.sample()
+        mark = batch.observation["pose"][:, 0]
+        assert set(mark.tolist()) == set(ring.observation["pose"][transition_rows(ring), 0].tolist())
+        steps = np.minimum(first + 10 - mark, 3)
+        np.testing.assert_array_equal(batch.next_observation["pose"][:, 0], mark + steps)
+        np.testing.assert_array_equal(batch.n_step_return, steps * mark + steps * (steps - 1) / 2)
+
+
 def test_batches_have_the_stored_shapes_and_dtypes() -> None:
     ring = ReplayRing(SPACES, capacity=30)
     ring.add(1, plain_chunk(20))
@@ -112,8 +149,9 @@ def test_discounted_returns_never_run_into_rows_added_during_the_walk() -> None:
             ring.add(2, marked_chunk(np.zeros(61), np.full(60, 1e6), episode_id=added))
         added += 1
 
+    sampler = sampler_of(ring, batch_size=1, discount=1.0)
     ring.lock = cast("threading.Lock", _InterruptedLock(add_foreign_rewards))
-    observation, returns = sampler_of(ring, batch_size=1, discount=1.0).discounted_returns(500, horizon=400)
+    observation, returns = sampler.discounted_returns(500, horizon=400)
     left = 360 - observation["pose"][:, 0]
     assert added > 5
     assert (returns >= 1).all()

@@ -40,6 +40,20 @@ def test_gradients_are_those_of_autograd(
     torch.testing.assert_close(tested.input_gradient(by_outputs, 3), by_rows[:, -3:])
 
 
+@pytest.mark.parametrize("stack", [None, 2])
+def test_gradients_of_the_last_rows_alone(stack: int | None) -> None:
+    mlp = network(stack, True, functional.silu)
+    rows = torch.randn(9, SIZES[0], dtype=torch.float64)
+    tested, alone = Pass(mlp), Pass(mlp)
+    tested.forward(rows)
+    by_outputs = torch.randn_like(alone.forward(rows[-4:]))
+    into, expected = ([torch.full_like(weight, torch.nan) for weight in mlp.parameters()] for _ in range(2))
+    tested.backward(by_outputs, into)
+    alone.backward(by_outputs, expected)
+    for gradient, wanted in zip(into, expected, strict=True):
+        torch.testing.assert_close(gradient, wanted)
+
+
 def test_weights_are_used_as_they_are_at_each_call() -> None:
     mlp = network(2, True, functional.silu)
     tested, rows = Pass(mlp), torch.randn(4, SIZES[0], dtype=torch.float64)

@@ -36,18 +36,19 @@ class PlainSAC:
         self.critic_optimiser = torch.optim.Adam(critic_weights, lr=LEARNING_RATE)
         self.temperature_optimiser = torch.optim.Adam([self.log_temperature], lr=LEARNING_RATE)
 
-    def act(self, observation: Tensor) -> tuple[Tensor, Tensor]:
+    def act(self, observation: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         mean, raw = self.actor(observation).split(ACTIONS, 1)
         log_deviation = -5 + 3.5 * (torch.tanh(raw) + 1)
-        before = mean + log_deviation.exp() * torch.randn(BATCH, ACTIONS, generator=self.random)
+        before = mean + log_deviation.exp() * noise
         action = torch.tanh(before)
         normal = torch.distributions.Normal(mean, log_deviation.exp())
         log_probability = normal.log_prob(before) - torch.log(1 - action**2)  # type: ignore[no-untyped-call]
         return action, log_probability.sum(1, keepdim=True)
 
     def update(self, observation: Tensor, action: Tensor, reward: Tensor, discount: Tensor, following: Tensor) -> None:
+        next_noise, noise = torch.randn(2 * BATCH, ACTIONS, generator=self.random).chunk(2)
         with torch.no_grad():
-            next_action, log_probability = self.act(following)
+            next_action, log_probability = self.act(following, next_noise)
             inputs = torch.cat([following, next_action], 1)
             least = torch.minimum(self.targets[0](inputs), self.targets[1](inputs))
             target = reward + discount * (least - self.log_temperature.exp() * log_probability)
@@ -57,7 +58,7 @@ class PlainSAC:
         critic_loss.backward()  # type: ignore[union-attr]
         self.critic_optimiser.step()
 
-        chosen, log_probability = self.act(observation)
+        chosen, log_probability = self.act(observation, noise)
         inputs = torch.cat([observation, chosen], 1)
         least = torch.minimum(self.critics[0](inputs), self.critics[1](inputs))
         actor_loss = (self.log_temperature.exp().detach() * log_probability - least).mean()

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from learner_service.policy import Policy
+from learner_service.replay.batch import Batch
+from learner_service.replay.device_batch import DeviceBatch
 from learner_service.sac.sac import SAC
 from tests.sac.builders import camera_spaces, plain_spaces, random_batch, small_config
 
@@ -35,6 +37,10 @@ def assert_same(state: Any, other: Any, path: str = "state") -> None:
             assert_same(one, another, f"{path}[{i}]")
     else:
         assert state == other, path
+
+
+def on_cpu(batch: Batch) -> DeviceBatch:
+    return DeviceBatch.of(batch, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -70,15 +76,16 @@ def test_metrics_are_there_from_the_first_update_on() -> None:
 def test_the_actor_and_the_critic_learn_from_their_own_losses_only() -> None:
     spaces = plain_spaces()
     sac = SAC(spaces, small_config(), seed=0)
-    transitions = sac._transitions(random_batch(spaces, 8))
+    transitions = sac._transitions(on_cpu(random_batch(spaces, 8)))
     actor, critic, target = weights(sac.actor), weights(sac._critic), weights(sac._target_critic)
 
-    sac._update_critic(transitions)
+    action, log_probability = sac._act(torch.cat([transitions.next_features, transitions.features]))
+    sac._update_critic(transitions, action[:8], log_probability[:8])
     assert changed(critic, sac._critic)
     assert not changed(actor, sac.actor)
 
     critic = weights(sac._critic)
-    sac._update_actor(transitions)
+    sac._update_actor(transitions, action[8:], log_probability[8:])
     assert changed(actor, sac.actor)
     assert not changed(critic, sac._critic)
     assert not changed(target, sac._target_critic)
@@ -135,7 +142,7 @@ def test_privileged_columns_change_the_critic_but_no_action() -> None:
         next_privileged={"grip": batch.next_privileged["grip"] - 1},
     )
     one, another = SAC(spaces, small_config(), seed=0), SAC(spaces, small_config(), seed=0)
-    seen, unseen = one._transitions(batch), another._transitions(other)
+    seen, unseen = one._transitions(on_cpu(batch)), another._transitions(on_cpu(other))
     torch.testing.assert_close(seen.features, unseen.features, rtol=0, atol=0)
     assert not torch.equal(seen.critic_features, unseen.critic_features)
     assert not torch.equal(seen.next_critic_features, unseen.next_critic_features)
@@ -148,7 +155,7 @@ def test_rewards_count_in_units_of_the_return_scale() -> None:
     batch = random_batch(spaces, 8)
     sac.calibrate(batch.observation, np.array([-300, 100], np.float32))
     assert sac.metrics()["return_scale"] == pytest.approx(300 / 2.5)
-    np.testing.assert_allclose(sac._transitions(batch).reward, batch.n_step_return / 120, rtol=1e-6)
+    np.testing.assert_allclose(sac._transitions(on_cpu(batch)).reward, batch.n_step_return / 120, rtol=1e-6)
 
 
 def test_calibrating_moves_the_actor_s_statistics() -> None:

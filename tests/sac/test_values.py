@@ -109,6 +109,20 @@ def test_loss_sums_over_critics(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_gradients_are_those_of_autograd(kind: str) -> None:
+    values = make_values(small_config(critic=kind, bins=11, quantiles=4)).double()
+    outputs = random_outputs(values.outputs, 8).double().requires_grad_()
+    parts = [part.double() for part in random_target_parts()]
+    target = values.target(random_outputs(values.outputs, 9).double(), *parts)
+    (expected,) = torch.autograd.grad(values.loss(outputs, target), outputs)
+    torch.testing.assert_close(values.loss_gradient(outputs.detach(), target), expected)
+
+    by_mean = torch.randn(2, BATCH, dtype=torch.float64)
+    (expected,) = torch.autograd.grad(values.mean(outputs), outputs, by_mean)
+    torch.testing.assert_close(values.mean_gradient(outputs.detach()) * by_mean.unsqueeze(-1), expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_terminal_rows_do_not_bootstrap(kind: str) -> None:
     values = make_values(small_config(critic=kind, bins=101, quantiles=4))
     reward, nothing = torch.full((BATCH,), 1.5), torch.zeros(BATCH)
