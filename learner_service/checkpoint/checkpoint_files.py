@@ -20,7 +20,7 @@ from torch import Tensor
 from learner_service.checkpoint.durable_files import write_file
 from learner_service.checkpoint.state_tree import restore_state
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of the files; a reader refuses others."""
 
 TENSORS: Final = "state.safetensors"
