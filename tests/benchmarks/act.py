@@ -33,7 +33,7 @@ def compare(spaces: Spaces, columns: Mapping[str, Array], hidden: tuple[int, int
     """
     policy = SAC(spaces, SACConfig(actor_hidden_sizes=hidden, device="cpu"))
     graph, weights = export_actor(policy.actor, spaces), actor_weights(policy.actor)
-    actor = Actor(graph)
+    actor = Actor(graph, spaces)
     actor.load(PolicyVersion(version=1, training_step=0, graph_fingerprint=graph.fingerprint, weights=weights))
     noise = np.zeros(actor.noise_size, np.float32)
     multiply, run = _products(weights), _session(graph, weights, columns, noise)

@@ -68,13 +68,17 @@ class BareLoop:
     def run(self, seconds: float) -> tuple[float, float]:
         """Runs so long; steps a wall-clock second, and a CPU second."""
         actor, environment, noise, columns = self._actor, self._environment, self._noise, self.columns
+        inputs, noise_input = actor.columns, actor.noise
         steps, started, cpu = 0, time.monotonic(), time.process_time()
         ends_at = started + seconds
         while time.monotonic() < ends_at:
             # So rarely that the clock counts little.
             for _ in range(50):
-                action = actor.act(columns, noise.next())
-                observation, _, terminated, truncated, _ = environment.step(action)
+                for name, column in inputs:
+                    column[0] = columns[name]
+                if noise.advance():
+                    noise_input[0] = noise.values
+                observation, _, terminated, truncated, _ = environment.step(actor.run()[0])
                 if terminated or truncated:
                     observation, _ = environment.reset()
                 columns = observation_columns(observation)
@@ -118,7 +122,7 @@ def main(flags: Flags) -> None:
         client = machine.start_learner("--run-dir", str(directory / "run"), *sizes, *chunk, *IDLE_TRAINER)
         environment = make_environment("Racetrack-v0")
         spaces = environment_spaces(environment)
-        actor = Actor(decode_graph(client.join(spaces).graph))
+        actor = Actor(decode_graph(client.join(spaces).graph), spaces)
         actor.load(decode_version(client.get_policy().policy))
         environment.close()
         bare = BareLoop(actor)
