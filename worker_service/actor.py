@@ -35,6 +35,7 @@ class Actor:
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(graph.onnx, options, providers=["CPUExecutionProvider"])
         self._binding = self._session.io_binding()
+        self._run = self._session.run_with_iobinding
         noise = next(entry for entry in self._session.get_inputs() if entry.name == "noise")
         self.observation = {name: np.zeros((rows, *box.shape), box.dtype) for name, box in spaces.observation.items()}
         self.columns = list(self.observation.items())
@@ -74,8 +75,8 @@ class Actor:
     def run(self) -> Array:
         """Actions [rows, ...] of `observation` and `noise`; the array changes at the next call."""
         if self._action is None:
-            return self._first_run()
-        self._session.run_with_iobinding(self._binding)
+            self._action = self._first_run()
+        self._run(self._binding)
         return self._action
 
     def act(self, observation: Mapping[str, Array], noise: Array | None = None) -> Array:
@@ -98,8 +99,8 @@ class Actor:
     def _first_run(self) -> Array:
         """Runs once where onnxruntime likes, which tells the action's shape and type whatever the graph declares."""
         self._binding.bind_output("action")
-        self._session.run_with_iobinding(self._binding)
-        self._action = self._binding.copy_outputs_to_cpu()[0]
+        self._run(self._binding)
+        action: Array = self._binding.copy_outputs_to_cpu()[0]
         self._binding.clear_binding_outputs()
-        self._binding.bind_ortvalue_output("action", onnxruntime.OrtValue.ortvalue_from_numpy(self._action))
-        return self._action
+        self._binding.bind_ortvalue_output("action", onnxruntime.OrtValue.ortvalue_from_numpy(action))
+        return action

@@ -36,6 +36,7 @@ class ChunkBuilder:
         self._observation = {
             name: np.empty((chunk_length + 1, *box.shape), box.dtype) for name, box in spaces.observation.items()
         }
+        self._columns = list(self._observation.items())
         self._action = np.empty((chunk_length, *spaces.action.shape), spaces.action.dtype)
         self._reward = np.empty(chunk_length, np.float32)
         self._episode_ids = itertools.count(1) if episode_ids is None else episode_ids
@@ -74,9 +75,9 @@ class ChunkBuilder:
         row = self._length
         self._action[row] = action
         self._reward[row] = reward
-        for name, column in self._observation.items():
-            column[row + 1] = observation[name]
-        self._length = row + 1
+        self._length = row = row + 1
+        for name, column in self._columns:
+            column[row] = observation[name]
 
     def seal(
         self,

@@ -3,9 +3,9 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Final, ParamSpec, TypeVar
+from typing import Final, TypeVar, TypeVarTuple
 
-P = ParamSpec("P")
+A = TypeVarTuple("A")
 T = TypeVar("T")
 
 LONGEST_SLEEP_SECONDS: Final = 1.0
@@ -60,7 +60,7 @@ class DeadlineWatch:
             self._hastened = time.monotonic(), grace_seconds
             self._changed.notify_all()
 
-    def call(self, what: str, seconds: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def call(self, what: str, seconds: float, function: Callable[[*A], T], *args: *A) -> T:
         """Calls `function` under a deadline.
 
         Args:
@@ -75,7 +75,7 @@ class DeadlineWatch:
         self._seconds = seconds
         call = self._call = [time.monotonic()]
         try:
-            return function(*args, **kwargs)
+            return function(*args)
         finally:
             try:
                 call.pop()

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from distrib_l2r.tensor import Array
 from distrib_l2r.trajectory import Purpose, TrajectoryChunk, encode_chunk
 from distrib_l2r.v1 import join_pb2
 from worker_service.actor import Actor
@@ -66,11 +67,10 @@ class Rollout:
         self._most_rounds_before_switch = chunk_length
         self._rounds_outdated = 0
         self._behaviour: Behaviour | None = None
-        # Bounds of all rows, which compare faster than one row's with many.
-        box = self._spaces.action
-        shape = (len(simulators), *box.shape)
-        self._low, self._high = np.broadcast_to(box.low, shape).copy(), np.broadcast_to(box.high, shape).copy()
-        self._bounded = np.empty(shape, box.dtype)
+        self._bounds = self._spaces.action
+        self._ranges = list(
+            zip(self._bounds.low.ravel().tolist(), self._bounds.high.ravel().tolist(), strict=True)
+        ) * len(simulators)
 
     def collect(self) -> None:
         """Explores with the newest version until told to stop.
@@ -93,23 +93,12 @@ class Rollout:
                 seed=assignment.seed + row,
             )
         while not self._stopping.is_set():
-            if self._outdated():
+            if self._switch_due():
                 self._take_newest()
-            resting = 0
-            for row, slot in enumerate(self._slots):
-                if not slot.driving:
-                    if slot.rest_seconds or self._stopping.is_set():
-                        resting += 1
-                        continue
-                    self._active = slot
-                    if not slot.begin(seeds[row], self._actor.policy_version):
-                        resting += 1
-                        continue
-                    seeds[row] = None
-            if resting == len(self._slots):
+            if self._begin(seeds):
+                self._drive()
+            else:
                 self._stopping.wait(min(slot.rest_seconds for slot in self._slots))
-                continue
-            self._step()
         self._leave()
 
     def evaluate(self) -> None:
@@ -139,8 +128,7 @@ class Rollout:
                     self._assignment.seed + number, self._actor.policy_version
                 ):
                     continue
-                while slot.driving and not self._stopping.is_set():
-                    self._step()
+                self._drive(switches=False)
         self._leave()
 
     def abort(self, reason: str) -> None:
@@ -164,31 +152,69 @@ class Rollout:
             self._active = slot
             slot.close()
 
-    def _step(self) -> None:
-        """One step of every environment that is driving."""
-        actor, slots, bounded = self._actor, self._slots, self._bounded
-        version = actor.policy_version
-        for row, slot in enumerate(slots):
-            if slot.driving:
-                for name, column in actor.columns:
-                    column[row] = slot.columns[name]
+    def _begin(self, seeds: list[int | None]) -> bool:
+        """Begins episodes where none is under way and no environment rests; whether any is under way then.
+
+        Args:
+            seeds: of the episodes to come, a row each; None goes on with the random numbers of the one before.
+        """
+        for row, slot in enumerate(self._slots):
+            if not slot.driving and not slot.rest_seconds and not self._stopping.is_set():
+                self._active = slot
+                if slot.begin(seeds[row], self._actor.policy_version):
+                    seeds[row] = None
+        return any(slot.driving for slot in self._slots)
+
+    def _drive(self, *, switches: bool = True) -> None:
+        """Steps every environment with an episode under way until one needs attention: see `_begin`, `_switch_due`.
+
+        Args:
+            switches: whether a newer version ends this as well.
+        """
+        actor, client, behaviour, stopped = self._actor, self._client, self._behaviour, self._stopping.is_set
+        inputs, noise_input, version = actor.columns, actor.noise, actor.policy_version
+        driving = [(row, slot) for row, slot in enumerate(self._slots) if slot.driving]
+        all_driving = len(driving) == len(self._slots) or not switches
+        while True:
+            for row, slot in driving:
+                columns = slot.columns
+                for name, column in inputs:
+                    column[row] = columns[name]
                 noise = slot.noise
                 if noise is not None and noise.advance():
-                    actor.noise[row] = noise.values
-        chosen = actor.run()
-        # Rounding alone can lead past a bound, and the learner would refuse the chunk.
-        np.maximum(chosen, self._low, out=bounded)
-        np.minimum(bounded, self._high, out=bounded)
-        sound = all_finite(bounded)
-        for row, slot in enumerate(slots):
-            if slot.driving and not self._stopping.is_set():
+                    noise_input[row] = noise.values
+            chosen = actor.run()
+            actions = chosen if self._usable(chosen) else self._bounded(chosen)
+            for row, slot in driving:
+                if stopped():
+                    return
                 self._active = slot
-                action = bounded[row]
-                if sound or all_finite(action):
-                    slot.step(action, version)
+                if actions is chosen or all_finite(actions[row]):
+                    slot.step(actions[row], version)
                 else:
                     # A newer version may choose a number, after the pause that follows.
                     slot.fail(SimulatorFailedError(f"policy version {version} chose the action {chosen[row]}"))
+                all_driving = all_driving and slot.driving
+            if not all_driving or (switches and client.behaviour is not behaviour and self._switch_due()):
+                return
+
+    def _usable(self, chosen: Array) -> bool:
+        """Whether all actions [rows, ...] are within the bounds and of their type; for a few numbers the quickest."""
+        if chosen.dtype != self._bounds.dtype:
+            return False
+        for number, (low, high) in zip(chosen.ravel().tolist(), self._ranges, strict=True):
+            # False for NaN as well.
+            if not low <= number <= high:
+                return False
+        return True
+
+    def _bounded(self, chosen: Array) -> Array:
+        """Actions moved within the bounds, which rounding alone can lead past: the learner would refuse the chunk."""
+        box = self._bounds
+        # Twice: rounding to the bounds' type may lead past them as well.
+        for _ in range(2):
+            chosen = np.minimum(np.maximum(chosen, box.low), box.high).astype(box.dtype)
+        return chosen
 
     def _leave(self) -> None:
         for slot in self._slots:
@@ -220,10 +246,9 @@ class Rollout:
         report.over("driving")
         return not self._stopping.is_set()
 
-    def _outdated(self) -> bool:
+    def _switch_due(self) -> bool:
         """Whether to take up a newer version now: where chunks are long enough, and in the end in any case."""
         if self._client.behaviour is self._behaviour:
-            self._rounds_outdated = 0
             return False
         self._rounds_outdated += 1
         # Chunks of many environments may never all be long enough at once.

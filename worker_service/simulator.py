@@ -1,5 +1,6 @@
 """The simulator as the rollout sees it: every call has a deadline, and everything it returns is checked."""
 
+import functools
 import logging
 import math
 from collections.abc import Callable, Mapping
@@ -32,8 +33,8 @@ float32; whether that terminated the episode; whether a limit truncated it; the 
 def all_finite(array: Array) -> bool:
     """Whether no element is NaN or infinite; in a fifth of the time that `isfinite().all()` takes for a few numbers."""
     # A sum of squares that is finite has finite terms; large ones may sum to infinity and be looked at one by one.
-    flat = array.ravel()
-    if flat.size <= FEW and flat.dot(flat) < math.inf:
+    flat = array if array.ndim == 1 else array.ravel()
+    if flat.size <= FEW and math.isfinite(flat.dot(flat)):
         return True
     return bool(np.isfinite(array).all())
 
@@ -67,7 +68,7 @@ class Simulator:
         self._spaces = spaces
         self.most_beside: int | None = None
         """How many such environments this process may hold at most; None: any number, as far as is known."""
-        self._expected: list[tuple[str, Box, np.dtype[Any], tuple[int, ...]]] = []
+        self._expected: list[tuple[str, np.dtype[Any], tuple[int, ...], bool]] = []
 
     @property
     def spaces(self) -> Spaces:
@@ -97,7 +98,9 @@ class Simulator:
             difference = mismatch.replace("the run's", "the first one's")
             raise SimulatorFailedError(f"the environment made anew differs: {difference}")
         self._environment, self._spaces = environment, spaces
-        self._expected = [(name, box, box.dtype, box.shape) for name, box in spaces.observation.items()]
+        self._expected = [
+            (name, box.dtype, box.shape, box.dtype.kind == "f") for name, box in spaces.observation.items()
+        ]
         self._next_step_seconds = self._reset_seconds
         self.most_beside = most_environments(environment)
 
@@ -109,7 +112,7 @@ class Simulator:
             CallExpiredError: it took too long, and somebody else has taken over.
         """
         assert self._environment is not None, "made before it is driven"
-        answer = self._call("reset", self._reset_seconds, self._environment.reset, seed=seed)
+        answer = self._call("reset", self._reset_seconds, functools.partial(self._environment.reset, seed=seed))
         try:
             observation, _ = answer
         except (TypeError, ValueError) as error:
@@ -135,8 +138,7 @@ class Simulator:
         self._next_step_seconds = self._step_seconds
         try:
             observation, given_reward, terminated, truncated, info = answer
-            reward = float(given_reward)
-            ended = bool(terminated), bool(truncated)
+            reward, terminated, truncated = float(given_reward), bool(terminated), bool(truncated)
         except (TypeError, ValueError) as error:
             raise SimulatorFailedError(
                 f"step returned {answer!r:.200}; it must be observation, reward, terminated, truncated, info"
@@ -147,7 +149,7 @@ class Simulator:
         # An exact dictionary, as nearly always, is known much quicker than any mapping.
         if type(info) is not dict and not isinstance(info, Mapping):
             info = {}
-        return self._columns(observation), reward, *ended, info
+        return self._columns(observation), reward, terminated, truncated, info
 
     def close(self) -> None:
         """Closes the environment, if there is one; one that fails to close is reported and left behind.
@@ -162,9 +164,9 @@ class Simulator:
             except SimulatorFailedError:
                 _logger.exception("the simulator failed while it was closed")
 
-    def _call(self, what: str, seconds: float, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def _call(self, what: str, seconds: float, function: Callable[[], Any]) -> Any:
         try:
-            return self._watch.call(what, seconds, function, *args, **kwargs)
+            return self._watch.call(what, seconds, function)
         except CallExpiredError:
             raise
         except (Exception, SystemExit) as error:
@@ -172,14 +174,32 @@ class Simulator:
 
     def _columns(self, observation: Any) -> Mapping[str, Array]:
         given = observation_columns(observation)
+        # Nearly always everything is as it should be, and then this is all.
+        for name, dtype, shape, floating in self._expected:
+            column = given.get(name)
+            if (
+                type(column) is not np.ndarray
+                or column.dtype is not dtype
+                or column.shape != shape
+                or (floating and not all_finite(column))
+            ):
+                return self._converted_columns(given)
+        return given
+
+    def _converted_columns(self, given: Mapping[str, Any]) -> Mapping[str, Array]:
+        """The columns in their boxes' dtypes.
+
+        Raises:
+            SimulatorFailedError: one cannot be used.
+        """
         columns: dict[str, Array] = {}
-        for name, box, dtype, shape in self._expected:
+        for name, box in self.spaces.observation.items():
             if name not in given:
                 raise SimulatorFailedError(f"the observation has no column {name!r}; its space has one")
             column = np.asarray(given[name])
-            if column.dtype != dtype or column.shape != shape:
+            if column.dtype != box.dtype or column.shape != box.shape:
                 column = _converted(name, column, box)
-            if dtype.kind == "f" and not all_finite(column):
+            if column.dtype.kind == "f" and not all_finite(column):
                 raise SimulatorFailedError(f"observation {name!r} is not finite: {column!r:.200}")
             columns[name] = column
         return columns

@@ -106,7 +106,8 @@ class Slot:
             self._seal(Ending.CONTINUES, next_policy_version=policy_version)
         self.columns = columns
         builder.add(action, reward, columns)
-        self._record.add(info)
+        if "lap" in info or "metrics" in info:
+            self._record.add(info)
         if terminated or truncated:
             self.driving = False
             self._seal(Ending.TERMINATED if terminated else Ending.TRUNCATED)
