@@ -95,7 +95,9 @@ def _in_numpy(policy: SAC, columns: Mapping[str, Array], noise: Array) -> Callab
     """The default actor of a plain observation, by hand."""
     actor = policy.actor
     (observation,) = columns.values()
-    layers = [(layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in actor.network.layers]  # type: ignore[union-attr]
+    weights = {name: tensor.numpy() for name, tensor in actor.state_dict().items()}
+    count = len(actor.network.layers)
+    layers = [(weights[f"network.layers.{i}.weight"], weights[f"network.layers.{i}.bias"]) for i in range(count)]
     mean, scale, size = actor.features.mean.numpy(), actor.features.inverse_deviation.numpy(), actor.action_size
     low, high = LOG_DEVIATION_BOUNDS
 

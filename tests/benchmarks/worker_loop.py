@@ -139,15 +139,17 @@ def main(flags: Flags) -> None:
         sizes = ("--actor-hidden-sizes", *(str(size) for size in flags.hidden_sizes))
         chunk = ("--chunk-length", str(flags.chunk_length))
         client = machine.start_learner("--run-dir", str(directory / "run"), *sizes, *chunk, *IDLE_TRAINER)
+        workers = [StoppableWorker(client, machine, environments) for environments in (1, MANY)]
         environment = make_environment("Racetrack-v0", None, SteadyCar)
         spaces = environment_spaces(environment)
         actor = Actor(decode_graph(client.join(spaces).graph), spaces)
         actor.load(decode_version(client.get_policy().policy))
         environment.close()
         bare = BareLoop(actor)
-        workers = [StoppableWorker(client, machine, environments) for environments in (1, MANY)]
         bare.run(0.2)
-        rounds = [[one.run(flags.seconds) for one in (*workers, bare)] for _ in range(flags.rounds)]
+        rounds = [
+            [*(worker.run(flags.seconds) for worker in workers), bare.run(flags.seconds)] for _ in range(flags.rounds)
+        ]
         report.add(_loop_rows([list(one) for one in zip(*rounds, strict=True)]))
         for worker in workers:
             worker.kill()

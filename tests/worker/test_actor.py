@@ -60,7 +60,8 @@ def test_columns_of_any_type_and_shape_reach_the_graph(declared: bool) -> None:
     actor.load(version(graph, 3, np.array([1, -1])))
     camera = np.array([[1, 2], [30, 4]], "u1")
     action = actor.act({"camera": camera, "fuel": np.array(0.5, "f4")}, np.array([0, 100], "f4"))
-    assert (action.dtype, action.tolist()) == (np.float64, [30.5, -104.5])
+    assert action.dtype == np.float64
+    assert action.tolist() == [30.5, -104.5]
     assert (actor.policy_version, actor.noise_size) == (3, 2)
     # Without noise again, and the action handed out before stays as it was.
     assert actor.act({"camera": camera, "fuel": np.array(0.0, "f4")}).tolist() == [30.0, -4.0]

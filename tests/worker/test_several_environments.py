@@ -51,7 +51,7 @@ class AilingEnvironment(CountingEnvironment):
 class LonelyEnvironment(CountingEnvironment):
     """Says that a process may hold one."""
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": [], "max_environments_per_process": 1}
+    metadata = {"render_modes": [], "max_environments_per_process": 1}  # noqa: RUF012  # as Env does
 
 
 class JealousEnvironment(CountingEnvironment):
