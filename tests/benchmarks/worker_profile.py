@@ -144,9 +144,9 @@ def _draw(bars: list[dict[str, float]], path: Path) -> None:
     for number, part in enumerate((*PARTS, LOOP, SENDER, GRPC)):
         widths = [bar[part] for bar in bars]
         axes.barh(names, widths, left=left, label=part, color=f"C{number}")
-        for name, start, width in zip(names, left, widths, strict=True):
+        for row, (start, width) in enumerate(zip(left, widths, strict=True)):
             if width >= 1.5:
-                axes.text(start + width / 2, name, f"{width:.0f}", ha="center", va="center", fontsize=8)
+                axes.text(start + width / 2, row, f"{width:.0f}", ha="center", va="center", fontsize=8)
         left = [start + width for start, width in zip(left, widths, strict=True)]
     axes.invert_yaxis()
     axes.set_xlabel("CPU time of a worker, microseconds a step")
