@@ -1,7 +1,7 @@
 """Steps of an episode, gathered into chunks."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -19,17 +19,27 @@ def chunk_bytes(spaces: Spaces, chunk_length: int) -> int:
 
 
 class ChunkBuilder:
-    """One episode at a time; whoever adds steps seals before the chunk would overflow."""
+    """One episode at a time; whoever adds steps seals before the chunk would overflow.
 
-    def __init__(self, spaces: Spaces, *, chunk_length: int, purpose: Purpose) -> None:
+    Args:
+        spaces: of the run.
+        chunk_length: most steps of a chunk.
+        purpose: of every chunk.
+        episode_ids: names the episodes; shared by the builders of a session, and 1, 2, 3, ... if not given.
+    """
+
+    def __init__(
+        self, spaces: Spaces, *, chunk_length: int, purpose: Purpose, episode_ids: Iterator[int] | None = None
+    ) -> None:
         self._chunk_length = chunk_length
         self._purpose = purpose
         self._observation = {
             name: np.empty((chunk_length + 1, *box.shape), box.dtype) for name, box in spaces.observation.items()
         }
+        self._columns = list(self._observation.items())
         self._action = np.empty((chunk_length, *spaces.action.shape), spaces.action.dtype)
         self._reward = np.empty(chunk_length, np.float32)
-        self._episode_ids = itertools.count(1)
+        self._episode_ids = itertools.count(1) if episode_ids is None else episode_ids
         self._episode_id = 0
         self._first_step = 0
         self._policy_version = 0
@@ -65,9 +75,9 @@ class ChunkBuilder:
         row = self._length
         self._action[row] = action
         self._reward[row] = reward
-        for name, column in self._observation.items():
-            column[row + 1] = observation[name]
-        self._length = row + 1
+        self._length = row = row + 1
+        for name, column in self._columns:
+            column[row] = observation[name]
 
     def seal(
         self,

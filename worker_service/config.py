@@ -4,9 +4,12 @@ import socket
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from distrib_l2r.limits import DEFAULT_PORT
+
+MOST_ENVIRONMENTS: Final = 1000
+"""Of one worker: so many seeds are its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +22,8 @@ class WorkerConfig:
     """Collect training data, or drive the deterministic policy and report how it does."""
     name: str = field(default_factory=socket.gethostname)
     """How the learner's status names this worker; a pod's name is a good one."""
+    envs_per_worker: int = 1
+    """Environments that this process steps in turn, with one act for all: for simulators that are faster than it."""
     env_wrapper: str | None = None
     """package.module:callable that wraps the environment, Gymnasium environment in and out."""
     buffer_chunks: int = 16
@@ -43,6 +48,13 @@ class WorkerConfig:
     def __post_init__(self) -> None:
         if self.buffer_chunks < 1:
             raise ValueError(f"buffer_chunks is {self.buffer_chunks}; it must be at least 1")
+        if not 1 <= self.envs_per_worker <= MOST_ENVIRONMENTS:
+            raise ValueError(f"envs_per_worker is {self.envs_per_worker}; it must be from 1 to {MOST_ENVIRONMENTS}")
+        if self.role == "evaluate" and self.envs_per_worker > 1:
+            raise ValueError(
+                f"envs_per_worker is {self.envs_per_worker}; an evaluator drives one environment, so that the same "
+                "laps come out when its policy is driven again: start more evaluators instead"
+            )
         for name in ("step_deadline_seconds", "reset_deadline_seconds"):
             if not 0 < getattr(self, name) < threading.TIMEOUT_MAX:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0 and finite")

@@ -12,7 +12,13 @@ import numpy as np
 import tyro
 
 from worker_service.actor import Actor
-from worker_service.environment import Environment, load_wrapper, make_environment, observation_columns
+from worker_service.environment import (
+    Environment,
+    environment_spaces,
+    load_wrapper,
+    make_environment,
+    observation_columns,
+)
 from worker_service.saved_policy import DriveError, load_policy
 from worker_service.trace import TraceFile
 
@@ -85,14 +91,14 @@ def drive(config: DriveConfig) -> list[Episode]:
     if config.episodes is not None and config.episodes < 1:
         raise DriveError(f"episodes is {config.episodes}; it must be at least 1")
     saved = load_policy(config.policy)
-    actor = Actor(saved.graph)
-    actor.load(saved.version)
     arguments = {**saved.arguments, **({"render_mode": "rgb_array"} if config.picture else {})}
     wrapper = load_wrapper(config.env_wrapper) if config.env_wrapper else None
     trace = TraceFile(config.trace) if config.trace else None
     shown = " ".join(f"{name}={value}" for name, value in saved.arguments.items())
     print(f"policy version {saved.version.version} in {saved.environment_id} {shown}".rstrip())
     with closing(make_environment(saved.environment_id, arguments, wrapper)) as environment:
+        actor = Actor(saved.graph, environment_spaces(environment))
+        actor.load(saved.version)
         episodes = []
         seed = saved.evaluation_seed if config.seed is None else config.seed
         for number in range(config.episodes or saved.evaluation_episodes):

@@ -49,6 +49,15 @@ def environment_spaces(environment: Environment) -> Spaces:
     )
 
 
+def most_environments(environment: Environment) -> int | None:
+    """How many such environments one process may hold at most, as `metadata["max_environments_per_process"]` says.
+
+    A simulator that is one program beside the worker, say, or keeps its state in a library, has 1 there. None: any.
+    """
+    most = environment.metadata.get("max_environments_per_process")
+    return most if isinstance(most, int) else None
+
+
 def observation_columns(observation: Any) -> Mapping[str, Array]:
     """An observation, plain or a dictionary, by column."""
     return observation if isinstance(observation, dict) else {PLAIN_COLUMN: observation}

@@ -1,37 +1,41 @@
-"""The rollout: drives the simulator with the newest policy and hands over what happened, chunk by chunk."""
+"""The rollout: drives simulators with the newest policy and hands over what happened, chunk by chunk."""
 
+import itertools
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 
 from distrib_l2r.tensor import Array
-from distrib_l2r.trajectory import Ending, Purpose, encode_chunk
-from distrib_l2r.v1 import join_pb2, trajectory_pb2
+from distrib_l2r.trajectory import Purpose, TrajectoryChunk, encode_chunk
+from distrib_l2r.v1 import join_pb2
 from worker_service.actor import Actor
-from worker_service.chunk_builder import ChunkBuilder
 from worker_service.client import Behaviour, LearnerClient
-from worker_service.episode import EpisodeRecord
 from worker_service.exploration import HeldNoise
 from worker_service.outbox import Outbox
 from worker_service.restarts import Restarts
 from worker_service.simulator import Simulator, SimulatorFailedError, all_finite
+from worker_service.slot import Slot
 from worker_service.waiting import WaitReport
 
 MIN_STEPS_BEFORE_SWITCH: Final = 2
-"""A new version waits until the old one's chunk has so many steps: a chunk of one costs as much as a long one."""
+"""A new version waits until the old one's chunks have so many steps: a chunk of one costs as much as a long one."""
 STOP_CHECK_SECONDS: Final = 0.2
 """Longest wait before the rollout looks whether it should stop."""
 
 
 class Rollout:
-    """One worker's driving. Runs on the thread that calls `collect` or `evaluate`."""
+    """One worker's driving. Runs on the thread that calls `collect` or `evaluate`.
+
+    Args:
+        simulators: one or more in the same spaces, stepped in turn; one act chooses the actions of all.
+    """
 
     def __init__(
         self,
-        simulator: Simulator,
+        simulators: Sequence[Simulator],
         client: LearnerClient,
         outbox: Outbox,
         restarts: Restarts,
@@ -40,139 +44,185 @@ class Rollout:
         chunk_length: int,
         stopping: threading.Event,
     ) -> None:
-        self._simulator = simulator
         self._client = client
         self._outbox = outbox
-        self._restarts = restarts
         self._assignment = assignment
         self._stopping = stopping
+        self._spaces = simulators[0].spaces
         evaluates = assignment.role == join_pb2.ROLE_EVALUATE
-        purpose = Purpose.EVALUATION if evaluates else Purpose.TRAINING
-        self._builder = ChunkBuilder(simulator.spaces, chunk_length=chunk_length, purpose=purpose)
-        self._told: set[str] = set()
-        self._record = EpisodeRecord(self._told)
+        episode_ids, told = itertools.count(1), set[str]()
+        self._slots = [
+            Slot(
+                simulator,
+                restarts,
+                self._hand_over,
+                purpose=Purpose.EVALUATION if evaluates else Purpose.TRAINING,
+                chunk_length=chunk_length,
+                episode_ids=episode_ids,
+                told=told,
+            )
+            for simulator in simulators
+        ]
+        self._active = self._slots[0]
+        self._most_rounds_before_switch = chunk_length
+        self._rounds_outdated = 0
         self._behaviour: Behaviour | None = None
-        self._noise: HeldNoise | None = None
-        self._seed: int | None = assignment.seed
-        self._episodes_left = 0
+        self._bounds = self._spaces.action
+        self._ranges = list(
+            zip(self._bounds.low.ravel().tolist(), self._bounds.high.ravel().tolist(), strict=True)
+        ) * len(simulators)
 
     def collect(self) -> None:
         """Explores with the newest version until told to stop.
 
         Raises:
-            SimulatorFailedError: the simulator failed; what it had done is handed over.
-            CallExpiredError: the simulator hung, and somebody else has handed over what it had done.
+            CallExpiredError: a simulator hung, and somebody else has handed over what was done.
             LearnerRefusedError: the learner wants nothing of this worker.
         """
         if not self._wait(lambda: self._client.behaviour is not None, "waiting for the first policy version"):
             return
         self._take_newest()
-        if self._noise is None:
-            self._noise = HeldNoise(
+        assignment = self._assignment
+        # Seeds of two workers lie far apart: the numbers after a worker's own are its own as well.
+        seeds: list[int | None] = [assignment.seed + row for row in range(len(self._slots))]
+        for row, slot in enumerate(self._slots):
+            slot.noise = HeldNoise(
                 self._actor.noise_size,
-                scale=self._assignment.exploration_scale,
-                hold_steps=self._assignment.exploration_hold_steps,
-                seed=self._assignment.seed,
+                scale=assignment.exploration_scale,
+                hold_steps=assignment.exploration_hold_steps,
+                seed=assignment.seed + row,
             )
         while not self._stopping.is_set():
-            self._drive(self._noise)
+            if self._switch_due():
+                self._take_newest()
+            if self._begin(seeds):
+                self._drive()
+            else:
+                self._stopping.wait(min(slot.rest_seconds for slot in self._slots))
+        self._leave()
 
     def evaluate(self) -> None:
         """Drives each newest version deterministically for the assigned number of episodes, until told to stop.
 
-        An episode that failed is not driven again; `evaluate` called again goes on with the next.
+        In the first environment alone: rows of a batch round differently, and laps should come out the same when the
+        policy is driven again. An episode that failed is not driven again.
 
         Raises:
-            SimulatorFailedError: the simulator failed; what it had done is handed over.
             CallExpiredError: the simulator hung, and somebody else has handed over what it had done.
             LearnerRefusedError: the learner wants nothing of this worker.
         """
         waiting = "waiting for a version to evaluate"
+        slot = self._slots[0]
         while not self._stopping.is_set():
-            if self._episodes_left == 0:
-                if self._behaviour is not None:
-                    if not self._wait(lambda: self._client.newest_version != self._actor.policy_version, waiting):
-                        return
-                    self._client.refresh()
-                if not self._wait(lambda: self._client.behaviour is not self._behaviour, waiting):
+            if self._behaviour is not None:
+                if not self._wait(lambda: self._client.newest_version != self._actor.policy_version, waiting):
                     return
-                self._take_newest()
-                self._episodes_left = self._assignment.evaluation_episodes
+                self._client.refresh()
+            if not self._wait(lambda: self._client.behaviour is not self._behaviour, waiting):
+                return
+            self._take_newest()
             # The same starts for every version: versions are compared, not their luck.
-            self._seed = self._assignment.seed + self._assignment.evaluation_episodes - self._episodes_left
-            self._episodes_left -= 1
-            self._drive(None)
+            for number in range(self._assignment.evaluation_episodes):
+                self._stopping.wait(slot.rest_seconds)
+                if self._stopping.is_set() or not slot.begin(
+                    self._assignment.seed + number, self._actor.policy_version
+                ):
+                    continue
+                self._drive(switches=False)
+        self._leave()
 
     def abort(self, reason: str) -> None:
-        """Hands over the steps gathered so far, if any, as the end of an episode that failed.
+        """Hands over the steps gathered so far: those of the environment in use as an episode that failed.
 
         On any thread, where the rollout's own is stuck in the simulator for good.
 
         Raises:
             LearnerRefusedError: the learner wants nothing of this worker.
         """
-        if self._builder.length:
-            self._hand_over(Ending.ABORTED, abort_reason=reason)
+        self._active.leave(reason)
+        self._leave()
 
-    def _drive(self, noise: HeldNoise | None) -> None:
-        """One episode, or as much of it as comes before the stop; without noise one version drives all of it."""
-        actor, builder = self._actor, self._builder
-        seed, self._seed = self._seed, None
-        columns = self._simulator.reset(seed)
-        self._record = EpisodeRecord(self._told)
-        builder.begin_episode(columns, actor.policy_version)
-        while not self._stopping.is_set():
-            if (
-                noise is not None
-                and self._client.behaviour is not self._behaviour
-                and builder.length >= MIN_STEPS_BEFORE_SWITCH
-            ):
-                self._take_newest()
-                actor = self._actor
-            try:
-                action = self._choose(columns, noise)
-                step = self._simulator.step(action)
-            except SimulatorFailedError as error:
-                self.abort(str(error))
-                raise
-            # Only now, so that an episode which fails at any step still has steps to carry the notice.
-            if builder.full or builder.policy_version != actor.policy_version:
-                self._hand_over(Ending.CONTINUES)
-            columns = step.columns
-            builder.add(action, step.reward, columns)
-            self._record.add(step.info)
-            if step.terminated or step.truncated:
-                self._hand_over(Ending.TERMINATED if step.terminated else Ending.TRUNCATED)
-                return
-        if builder.length:
-            self._hand_over(Ending.CONTINUES)
-
-    def _choose(self, columns: Mapping[str, Array], noise: HeldNoise | None) -> Array:
-        """An action within the bounds.
+    def close(self) -> None:
+        """Closes the environments.
 
         Raises:
-            SimulatorFailedError: the policy gave no number; a newer version may, after the pause that follows.
+            CallExpiredError: one hung, and somebody else has taken over.
         """
-        box = self._simulator.spaces.action
-        chosen = self._actor.act(columns, noise.next() if noise is not None else None)
-        # Rounding alone can lead past a bound, and the learner would refuse the chunk.
-        action: Array = np.minimum(np.maximum(chosen.astype(box.dtype, copy=False), box.low), box.high)
-        if not all_finite(action):
-            raise SimulatorFailedError(f"policy version {self._actor.policy_version} chose the action {chosen}")
-        return action
+        for slot in self._slots:
+            self._active = slot
+            slot.close()
 
-    def _hand_over(self, ending: Ending, *, abort_reason: str = "") -> None:
-        """Seals what the builder holds and puts it into the outbox, waiting for room."""
-        chunk = self._builder.seal(
-            ending,
-            next_policy_version=self._actor.policy_version,
-            record=self._record,
-            abort_reason=abort_reason,
-            simulator_restarts=self._restarts.total,
-        )
-        self._put(encode_chunk(chunk))
+    def _begin(self, seeds: list[int | None]) -> bool:
+        """Begins episodes where none is under way and no environment rests; whether any is under way then.
 
-    def _put(self, chunk: trajectory_pb2.TrajectoryChunk) -> None:
+        Args:
+            seeds: of the episodes to come, a row each; None goes on with the random numbers of the one before.
+        """
+        for row, slot in enumerate(self._slots):
+            if not slot.driving and not slot.rest_seconds and not self._stopping.is_set():
+                self._active = slot
+                if slot.begin(seeds[row], self._actor.policy_version):
+                    seeds[row] = None
+        return any(slot.driving for slot in self._slots)
+
+    def _drive(self, *, switches: bool = True) -> None:
+        """Steps every environment with an episode under way until one needs attention: see `_begin`, `_switch_due`.
+
+        Args:
+            switches: whether a newer version ends this as well.
+        """
+        actor, client, behaviour, stopped = self._actor, self._client, self._behaviour, self._stopping.is_set
+        inputs, noise_input, version = actor.columns, actor.noise, actor.policy_version
+        driving = [(row, slot) for row, slot in enumerate(self._slots) if slot.driving]
+        all_driving = len(driving) == len(self._slots) or not switches
+        while True:
+            for row, slot in driving:
+                columns = slot.columns
+                for name, column in inputs:
+                    column[row] = columns[name]
+                noise = slot.noise
+                if noise is not None and noise.advance():
+                    noise_input[row] = noise.values
+            chosen = actor.run()
+            actions = chosen if self._usable(chosen) else self._bounded(chosen)
+            for row, slot in driving:
+                if stopped():
+                    return
+                self._active = slot
+                if actions is chosen or all_finite(actions[row]):
+                    slot.step(actions[row], version)
+                else:
+                    # A newer version may choose a number, after the pause that follows.
+                    slot.fail(SimulatorFailedError(f"policy version {version} chose the action {chosen[row]}"))
+                all_driving = all_driving and slot.driving
+            if not all_driving or (switches and client.behaviour is not behaviour and self._switch_due()):
+                return
+
+    def _usable(self, chosen: Array) -> bool:
+        """Whether all actions [rows, ...] are within the bounds and of their type; for a few numbers the quickest."""
+        if chosen.dtype != self._bounds.dtype:
+            return False
+        for number, (low, high) in zip(chosen.ravel().tolist(), self._ranges, strict=True):
+            # False for NaN as well.
+            if not low <= number <= high:
+                return False
+        return True
+
+    def _bounded(self, chosen: Array) -> Array:
+        """Actions moved within the bounds, which rounding alone can lead past: the learner would refuse the chunk."""
+        box = self._bounds
+        # Twice: rounding to the bounds' type may lead past them as well.
+        for _ in range(2):
+            chosen = np.minimum(np.maximum(chosen, box.low), box.high).astype(box.dtype)
+        return chosen
+
+    def _leave(self) -> None:
+        for slot in self._slots:
+            slot.leave()
+
+    def _hand_over(self, chunk: TrajectoryChunk) -> None:
+        """Puts a chunk into the outbox, waiting for room."""
+        message = encode_chunk(chunk)
         report = WaitReport(
             "not stepping",
             lambda: (
@@ -181,7 +231,7 @@ class Rollout:
             ),
         )
         # Before a stop there is no more room to come; what was driven must not be lost for that.
-        while not self._outbox.put(chunk, STOP_CHECK_SECONDS, beyond_capacity=self._stopping.is_set()):
+        while not self._outbox.put(message, STOP_CHECK_SECONDS, beyond_capacity=self._stopping.is_set()):
             self._client.check()
             report.tick()
         report.over("stepping again")
@@ -196,10 +246,28 @@ class Rollout:
         report.over("driving")
         return not self._stopping.is_set()
 
+    def _switch_due(self) -> bool:
+        """Whether to take up a newer version now: where chunks are long enough, and in the end in any case."""
+        if self._client.behaviour is self._behaviour:
+            return False
+        self._rounds_outdated += 1
+        # Chunks of many environments may never all be long enough at once.
+        return self._rounds_outdated > self._most_rounds_before_switch or all(
+            slot.length >= MIN_STEPS_BEFORE_SWITCH for slot in self._slots if slot.driving
+        )
+
     def _take_newest(self) -> None:
         behaviour = self._client.behaviour
         assert behaviour is not None, "called only once there is one"
         if self._behaviour is None or behaviour.graph.fingerprint != self._behaviour.graph.fingerprint:
-            self._actor = Actor(behaviour.graph)
+            self._actor = self._make_actor(behaviour)
         self._actor.load(behaviour.policy)
         self._behaviour = behaviour
+        self._rounds_outdated = 0
+
+    def _make_actor(self, behaviour: Behaviour) -> Actor:
+        actor = Actor(behaviour.graph, self._spaces, len(self._slots))
+        for row, slot in enumerate(self._slots):
+            if slot.noise is not None:
+                actor.noise[row] = slot.noise.values
+        return actor

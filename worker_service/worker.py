@@ -95,19 +95,14 @@ class AsyncWorker:
                 return
         run = self._client.run
         assert run is not None, "just waited for"
-        simulator = Simulator(
-            lambda: self._make_environment(run.environment),
-            self._watch,
-            step_seconds=self._config.step_deadline_seconds,
-            reset_seconds=self._config.reset_deadline_seconds,
-        )
-        self._make_first(simulator)
+        simulators = self._make_simulators(run.environment)
         if self._stopping.is_set():
             return
-        self._check_chunk_bytes(simulator.spaces, run.limits)
-        self._client.bring(simulator.spaces)
+        spaces = simulators[0].spaces
+        self._check_chunk_bytes(spaces, run.limits)
+        self._client.bring(spaces)
         rollout = self._rollout = Rollout(
-            simulator,
+            simulators,
             self._client,
             self._outbox,
             self._restarts,
@@ -116,36 +111,52 @@ class AsyncWorker:
             stopping=self._stopping,
         )
         drive = rollout.evaluate if self._config.role == "evaluate" else rollout.collect
-        while not self._stopping.is_set():
-            try:
-                if not simulator.made:
-                    simulator.make()
-                drive()
-            except SimulatorFailedError as error:
-                self._recover(simulator, error)
-        simulator.close()
+        drive()
+        rollout.close()
 
-    def _make_first(self, simulator: Simulator) -> None:
-        """Makes the environment; what fails at the very first is a mistake, and later the simulator's failure."""
+    def _make_simulators(self, environment: join_pb2.Environment) -> list[Simulator]:
+        """Makes every environment, unless told to stop meanwhile.
+
+        Raises:
+            ValueError: one process may not hold so many.
+        """
+        simulators: list[Simulator] = []
+        count = self._config.envs_per_worker
+        for number in range(1, count + 1):
+            simulator = Simulator(
+                lambda: self._make_environment(environment),
+                self._watch,
+                step_seconds=self._config.step_deadline_seconds,
+                reset_seconds=self._config.reset_deadline_seconds,
+                spaces=simulators[0].spaces if simulators else None,
+            )
+            self._make_first(simulator, number)
+            if self._stopping.is_set():
+                break
+            most = simulator.most_beside
+            if most is not None and most < count:
+                raise ValueError(
+                    f"envs_per_worker is {count}; {environment.id} allows {most} in a process: start more workers"
+                )
+            simulators.append(simulator)
+        return simulators
+
+    def _make_first(self, simulator: Simulator, number: int) -> None:
+        """Makes an environment; what fails at the very first is a mistake, and later the simulator's failure."""
         while not self._stopping.is_set() and not simulator.made:
             try:
                 simulator.make()
             except SimulatorFailedError as error:
-                if self._restarts.total == 0:
+                if self._restarts.total == 0 and number == 1:
                     raise error.__cause__ or error from None
-                self._recover(simulator, error)
-
-    def _recover(self, simulator: Simulator, error: SimulatorFailedError) -> None:
-        seconds = self._restarts.add()
-        _logger.error(
-            "the simulator failed (%s); making it anew in %.1f s, restart %d",
-            error,
-            seconds,
-            self._restarts.total,
-            exc_info=error,
-        )
-        simulator.close()
-        self._stopping.wait(seconds)
+                if self._restarts.total == 0:
+                    raise ValueError(
+                        f"environment {number} could not be made beside the others ({error}); where a simulator "
+                        "allows fewer in a process, lower envs_per_worker and start more workers"
+                    ) from error
+                seconds = self._restarts.add()
+                _logger.error("the simulator failed (%s); making it anew in %.1f s", error, seconds, exc_info=error)
+                self._stopping.wait(seconds)
 
     def _check_chunk_bytes(self, spaces: Spaces, limits: join_pb2.Limits) -> None:
         """Says how much the buffer may take.

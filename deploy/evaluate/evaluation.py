@@ -23,7 +23,13 @@ from deploy.evaluate.statistics import (
 from deploy.local.config import ConfigError
 from worker_service.actor import Actor
 from worker_service.drive import Episode, drive_episode
-from worker_service.environment import Environment, load_wrapper, make_environment, observation_columns
+from worker_service.environment import (
+    Environment,
+    environment_spaces,
+    load_wrapper,
+    make_environment,
+    observation_columns,
+)
 from worker_service.saved_policy import SavedPolicy
 from worker_service.simulators.racetrack.optimum import Optimum, find_optimum
 from worker_service.simulators.racetrack.track import Track
@@ -213,7 +219,7 @@ def _ready_actor(folder: Path, saved: SavedPolicy, environment: Environment) -> 
     """The policy's actor, shown to understand the environment's observations."""
     observation, _ = environment.reset(seed=0)
     try:
-        actor = Actor(saved.graph)
+        actor = Actor(saved.graph, environment_spaces(environment))
         actor.load(saved.version)
         actor.act(observation_columns(observation))
     except Exception as error:

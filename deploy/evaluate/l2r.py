@@ -16,7 +16,13 @@ from deploy.evaluate.l2r_episode import Act, DrivenEpisode, bare_racetrack, driv
 from deploy.evaluate.l2r_table import results_table
 from deploy.evaluate.published import PUBLISHED
 from worker_service.actor import Actor
-from worker_service.environment import Environment, load_wrapper, make_environment, observation_columns
+from worker_service.environment import (
+    Environment,
+    environment_spaces,
+    load_wrapper,
+    make_environment,
+    observation_columns,
+)
 from worker_service.saved_policy import DriveError, SavedPolicy, load_policy
 from worker_service.simulators.racetrack.driver import Driver
 from worker_service.simulators.racetrack.l2r_maps import L2R_PREFIX
@@ -58,20 +64,24 @@ def evaluate(config: L2RConfig) -> list[DrivenEpisode]:
     if config.laps < 1:
         raise DriveError(f"laps is {config.laps}; it must be at least 1")
     saved = load_policy(config.policy)
-    actor = Actor(saved.graph)
-    actor.load(saved.version)
     episodes = []
     for laps in sorted({1, config.laps}):
         with closing(_make(saved, config, laps)) as environment:
+            actor = Actor(saved.graph, environment_spaces(environment))
+            actor.load(saved.version)
             racetrack = bare_racetrack(environment)
             feedback = Driver(racetrack.track, racetrack.vehicle, margin_metres=DRIVER_MARGIN_METRES)
             drivers: dict[str, Act] = {
-                f"policy version {saved.version.version}": lambda seen: actor.act(observation_columns(seen)),
+                f"policy version {saved.version.version}": _acting(actor),
                 DRIVER_NAME: lambda _, car=racetrack, driver=feedback: driver.act(car.state),  # type: ignore[misc]
             }
             for name, act in drivers.items():
                 episodes.append(drive_episode(environment, act, driver=name, laps=laps))
     return episodes
+
+
+def _acting(actor: Actor) -> Act:
+    return lambda seen: actor.act(observation_columns(seen))
 
 
 def write_results(path: Path, episodes: list[DrivenEpisode]) -> None:

@@ -47,6 +47,7 @@ class Actor(nn.Module):
         bounds = {"low": low, "high": high, "centre": low / 2 + high / 2, "reach": high / 2 - low / 2}
         for name, bound in bounds.items():
             self.register_buffer(name, bound, persistent=False)
+        self.unit_bounds = bool((low == -1).all() and (high == 1).all())
 
     def forward(self, observation: Mapping[str, Tensor], noise: Tensor) -> Tensor:
         """Actions [batch, ...] within the action space, in its dtype.
@@ -59,9 +60,12 @@ class Actor(nn.Module):
 
     def scale(self, unit_action: Tensor) -> Tensor:
         """Actions [batch, ...] of the space, of actions in [-1, 1] [batch, action size]."""
-        action = self.centre + self.reach * unit_action.to(self.low.dtype)
-        # Rounding must not carry an action past its bound: the learner refuses it.
-        return torch.unflatten(action.clamp(self.low, self.high), 1, self.action_shape)
+        action = unit_action.to(self.low.dtype)
+        # Where there is nothing to scale, the exported graph is spared four nodes, a sixth of them.
+        if not self.unit_bounds:
+            # Rounding must not carry an action past its bound: the learner refuses it.
+            action = (self.centre + self.reach * action).clamp(self.low, self.high)
+        return torch.unflatten(action, 1, self.action_shape)
 
     def shrink(self, action: Tensor) -> Tensor:
         """The inverse of `scale`, float32 [batch, action size]."""

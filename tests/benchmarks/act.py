@@ -6,12 +6,16 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+import torch
+from onnx import TensorProto, helper
 
 from distrib_l2r.policy import PolicyGraph, PolicyVersion
 from distrib_l2r.spaces import Spaces
 from distrib_l2r.tensor import Array
 from learner_service.actor_export import actor_weights, export_actor
+from learner_service.sac.actor import LOG_DEVIATION_BOUNDS
 from learner_service.sac.config import SACConfig
+from learner_service.sac.features import LARGEST_DEVIATION
 from learner_service.sac.sac import SAC
 from tests.benchmarks.comparison import Comparison
 from worker_service.actor import Actor
@@ -21,7 +25,7 @@ CALLS = 500
 
 
 def compare(spaces: Spaces, columns: Mapping[str, Array], hidden: tuple[int, int], rounds: int) -> Iterator[Comparison]:
-    """Rows of an actor of these hidden sizes: a worker's `act`, and onnxruntime's session alone.
+    """Rows of an actor of these hidden sizes; see `worker_loop`.
 
     The baseline is numpy's products of the policy's matrices with one vector each, into memory that is there already.
 
@@ -33,18 +37,31 @@ def compare(spaces: Spaces, columns: Mapping[str, Array], hidden: tuple[int, int
     """
     policy = SAC(spaces, SACConfig(actor_hidden_sizes=hidden, device="cpu"))
     graph, weights = export_actor(policy.actor, spaces), actor_weights(policy.actor)
-    actor = Actor(graph)
+    actor = Actor(graph, spaces)
     actor.load(PolicyVersion(version=1, training_step=0, graph_fingerprint=graph.fingerprint, weights=weights))
     noise = np.zeros(actor.noise_size, np.float32)
-    multiply, run = _products(weights), _session(graph, weights, columns, noise)
-    blocks: list[tuple[float, float, float]] = [
-        (_microseconds(lambda: actor.act(columns, noise)), _microseconds(run), _microseconds(multiply))
+
+    def act_in_place() -> None:
+        for name, column in actor.columns:
+            column[0] = columns[name]
+        actor.run()
+
+    calls: dict[str, Callable[[], object]] = {
+        "act_vs_gemv": act_in_place,
+        "act_with_copies": lambda: actor.act(columns, noise),
+        "act_fed_anew": _session(graph, weights, columns, noise),
+        "act_in_numpy": _in_numpy(policy, columns, noise),
+        "act_one_node": _one_node(),
+    }
+    multiply = _products(weights)
+    blocks = [
+        {name: _microseconds(call) for name, call in calls.items()} | {"": _microseconds(multiply)}
         for _ in range(rounds)
     ]
-    acting, running, bare = zip(*blocks, strict=True)
     size = "x".join(str(units) for units in hidden)
-    yield Comparison(name=f"act_vs_gemv/{size}", unit="us", values=acting, baselines=bare, demand="<= 3")
-    yield Comparison(name=f"act_session_alone/{size}", unit="us", values=running, baselines=bare)
+    for name in calls:
+        times, bare = [block[name] for block in blocks], [block[""] for block in blocks]
+        yield Comparison(name=f"{name}/{size}", unit="us", values=times, baselines=bare)
 
 
 def _session(
@@ -56,6 +73,55 @@ def _session(
     session = onnxruntime.InferenceSession(graph.onnx, options, providers=["CPUExecutionProvider"])
     feed = {**weights, **{name: column[None] for name, column in columns.items()}, "noise": noise[None]}
     return lambda: session.run(None, feed)
+
+
+def _one_node() -> Callable[[], object]:
+    """A graph of one node over two numbers, bound as the actor's is."""
+    shape = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2])
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2])
+    graph = helper.make_graph([helper.make_node("Neg", ["x"], ["y"])], "one", [shape], [output])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    binding, arrays = session.io_binding(), [np.zeros((1, 2), np.float32) for _ in range(2)]
+    binding.bind_ortvalue_input("x", onnxruntime.OrtValue.ortvalue_from_numpy(arrays[0]))
+    binding.bind_ortvalue_output("y", onnxruntime.OrtValue.ortvalue_from_numpy(arrays[1]))
+    # The arrays live as long as the function does.
+    return lambda: (session.run_with_iobinding(binding), arrays)
+
+
+def _in_numpy(policy: SAC, columns: Mapping[str, Array], noise: Array) -> Callable[[], Array]:
+    """The default actor of a plain observation, by hand."""
+    actor = policy.actor
+    (observation,) = columns.values()
+    weights = {name: tensor.numpy() for name, tensor in actor.state_dict().items()}
+    count = len(actor.network.layers)
+    layers = [(weights[f"network.layers.{i}.weight"], weights[f"network.layers.{i}.bias"]) for i in range(count)]
+    mean, scale, size = actor.features.mean.numpy(), actor.features.inverse_deviation.numpy(), actor.action_size
+    low, high = LOG_DEVIATION_BOUNDS
+
+    def act() -> Array:
+        row = np.clip((observation - mean) * scale, -LARGEST_DEVIATION, LARGEST_DEVIATION)
+        for weight, bias in layers[:-1]:
+            row = row @ weight + bias
+            row -= row.mean()
+            row /= np.sqrt(row @ row / len(row) + 1e-5)
+            row /= 1 + np.exp(-row)
+        out = row @ layers[-1][0] + layers[-1][1]
+        deviation = np.exp(0.5 * (low + high) + 0.5 * (high - low) * np.tanh(out[size:]))
+        action: Array = np.clip(actor.action_stretch * np.tanh(out[:size] + deviation * noise), -1, 1)
+        return action
+
+    np.testing.assert_allclose(act(), _by_torch(policy, columns, noise), atol=1e-5)
+    return act
+
+
+def _by_torch(policy: SAC, columns: Mapping[str, Array], noise: Array) -> Array:
+    with torch.no_grad():
+        rows = {name: torch.from_numpy(column[None].copy()) for name, column in columns.items()}
+        action: Array = policy.actor(rows, torch.from_numpy(noise[None])).numpy()[0]
+    return action
 
 
 def _products(weights: Mapping[str, Array]) -> Callable[[], None]:

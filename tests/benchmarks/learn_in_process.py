@@ -224,7 +224,9 @@ class Learning:
         if self.seconds - self.published_at >= self.settings.publish_period_seconds:
             self.acting.load_state_dict(self.sac.actor.state_dict())
             self.published_at = self.seconds
-        noise = np.stack([collector.noise.next().copy() for collector in self.collectors])
+        for collector in self.collectors:
+            collector.noise.advance()
+        noise = np.stack([collector.noise.values for collector in self.collectors])
         actions = self._act([collector.observation for collector in self.collectors], noise)
         for collector, action in zip(self.collectors, actions, strict=True):
             chunk = collector.step(action, self.settings.chunk_length)

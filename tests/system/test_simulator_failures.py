@@ -15,7 +15,7 @@ from learner_service.config import EnvironmentConfig, FlowConfig, TransportConfi
 from tests.bare_client import eventually
 from tests.fakes import CountingPolicy
 from tests.system.processes import Fleet, end, fleet, terminate
-from tests.worker.rows import ring_rewards
+from tests.worker.rows import chains, ring_rewards
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("fake_actor_exported_once")]
 
@@ -72,6 +72,35 @@ def test_a_worker_whose_simulator_hangs_begins_anew_and_loses_no_step(tmp_path: 
         log = processes.log("worker-1")
         assert log.count("handing over what it did before") == 2
         assert "never acknowledged" not in log
+
+
+def test_one_of_several_environments_that_hangs_begins_all_anew_and_no_step_is_lost(tmp_path: Path) -> None:
+    with hanging(tmp_path) as (processes, node, marker):
+        processes.start_worker(*DEADLINES, "--envs-per-worker", "3")
+        eventually(lambda: node.status().transitions > 100, "it drives", 60)
+        marker.touch()
+        eventually(lambda: back(node, 1), "it is back", 60)
+        log = processes.log("worker-1")
+        assert "never acknowledged" not in log
+        # Of the three episodes under way one was aborted, unless it hung in its first step; the others just end there.
+        assert sum(worker.aborted_episodes for worker in node.status().workers) <= 1
+        for episode in chains(node):
+            assert episode == list(range(1, len(episode) + 1)), "each step of it once, in order"
+
+
+def test_sigterm_ends_a_worker_with_many_slow_environments_within_5_seconds(tmp_path: Path) -> None:
+    config = LearnerConfig(
+        transport=TransportConfig(port=0),
+        environment=EnvironmentConfig(env=HANGS, env_args=(f"marker={tmp_path / 'none'}", "step_seconds=0.3")),
+        flow=FlowConfig(min_transitions=32, replay_capacity=65536, chunk_length=4, samples_per_insert_min=0.0),
+    )
+    with fleet(tmp_path) as processes, AsyncLearningNode(CountingPolicy(), config) as node:
+        processes.address = node.address
+        worker = processes.start_worker("--envs-per-worker", "20")
+        eventually(lambda: node.status().transitions > 20, "it drives", 120)
+        assert terminate(worker, 10) < 5
+        assert worker.returncode == 0, processes.log("worker-1")
+        assert "never acknowledged" not in processes.log("worker-1")
 
 
 def test_a_reset_that_hangs_is_told_by_the_count_of_restarts(tmp_path: Path) -> None:

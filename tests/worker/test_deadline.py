@@ -24,7 +24,7 @@ class Watched:
 
 def test_calls_in_time_return_and_raise_as_ever() -> None:
     watched = Watched()
-    assert watched.watch.call("adding", 10, lambda a, b: a + b, 1, b=2) == 3
+    assert watched.watch.call("adding", 10, lambda a, b: a + b, 1, 2) == 3
     with pytest.raises(ValueError, match="invalid literal"):
         watched.watch.call("looking", 10, int, "nothing")
     watched.watch.close()

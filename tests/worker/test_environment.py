@@ -86,10 +86,13 @@ def test_a_wrapper_that_cannot_be_loaded_is_named(reference: str) -> None:
 
 def test_noise_is_held_for_its_steps_and_repeats_by_seed() -> None:
     noise = HeldNoise(2, scale=0.5, hold_steps=3, seed=4)
-    draws = [noise.next().copy() for _ in range(9)]
-    assert all((draws[i] == draws[i - i % 3]).all() for i in range(9))
-    assert (draws[0] != draws[3]).all()
+    assert not noise.values.any()
+    draws = [(noise.advance(), noise.values.copy()) for _ in range(9)]
+    assert [changed for changed, _ in draws] == [True, False, False] * 3
+    assert all((draws[i][1] == draws[i - i % 3][1]).all() for i in range(9))
+    assert (draws[0][1] != draws[3][1]).all()
     again = HeldNoise(2, scale=0.5, hold_steps=3, seed=4)
-    assert all((again.next() == draw).all() for draw in draws)
-    many = HeldNoise(10_000, scale=0.5, hold_steps=1, seed=0).next()
-    assert abs(many.std() - 0.5) < 0.02
+    assert all(again.advance() == changed and (again.values == draw).all() for changed, draw in draws)
+    many = HeldNoise(10_000, scale=0.5, hold_steps=1, seed=0)
+    many.advance()
+    assert abs(many.values.std() - 0.5) < 0.02
