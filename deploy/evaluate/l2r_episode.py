@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.evaluate.l2r_metrics import EpisodeTrace, L2RMetrics, l2r_metrics, wheels_out
+from worker_service.simulators.l2r.metrics import EpisodeTrace, L2RMetrics, l2r_metrics, wheels_out
 from worker_service.environment import Environment
 from worker_service.saved_policy import DriveError
 from worker_service.simulators.racetrack import CarState, Racetrack

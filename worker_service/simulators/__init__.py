@@ -9,3 +9,9 @@ gymnasium.register(
     order_enforce=False,
     disable_env_checker=True,
 )
+gymnasium.register(
+    id="LearnToRace-v0",
+    entry_point="worker_service.simulators.l2r.environment:LearnToRace",
+    order_enforce=False,
+    disable_env_checker=True,
+)

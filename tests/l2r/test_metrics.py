@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deploy.evaluate.l2r_metrics import (
+from worker_service.simulators.l2r.metrics import (
     EpisodeTrace,
     admissibility,
     completion_percent,
