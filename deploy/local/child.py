@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.job_error import JobError
+from worker_service import leash
 
-LEASH: Final = Path(__file__).with_name("leash.py")
+LEASH: Final = Path(leash.__file__)
 
 THREADS: Final[Mapping[str, str]] = {
     "OMP_NUM_THREADS": "1",
