@@ -84,8 +84,12 @@ def read_recording(path: Path) -> RecordedEpisode:
     except (OSError, KeyError) as error:
         raise RecordingError(f"{path} is no recording of an episode: {error}") from error
     return RecordedEpisode(
-        **groups,
-        **columns,
+        observation=groups["observation"],
+        pose=groups["pose"],
+        info=groups["info"],
+        action=columns["action"],
+        reward=columns["reward"],
+        policy_version=columns["policy_version"],
         environment=str(about.get("environment", "")),
         arguments=json.loads(about.get("arguments", "{}")),
         ending=str(about["ending"]),

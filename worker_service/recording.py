@@ -109,7 +109,12 @@ class Recorder:
         self._hand_over()
         if self._file is None:
             return
-        own = {"format": FORMAT, "began_utc": self._began, "episode": self._number, "worker": self._name}
+        own: dict[str, str | int | float] = {
+            "format": FORMAT,
+            "began_utc": self._began,
+            "episode": self._number,
+            "worker": self._name,
+        }
         facts = {**self._about, **own, **(about or {}), "ending": ending, "steps": self._steps}
         if not self._writer.end(self._file, facts):
             self._give_up("the disk is slower than the simulator")

@@ -103,6 +103,11 @@ class Rollout:
             self._episodes_left -= 1
             self._drive(None)
 
+    @property
+    def policy_version(self) -> int:
+        """Of the policy that drives."""
+        return self._actor.policy_version
+
     def abort(self, reason: str) -> None:
         """Hands over the steps gathered so far, if any, as the end of an episode that failed.
 

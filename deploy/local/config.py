@@ -8,11 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from worker_service.simulators.l2r.course import course_name, find_course
 from worker_service.simulators.racetrack.catalogue import find_track, track_names
 from worker_service.simulators.racetrack.circuits import DEFAULT_CIRCUIT
 
 RACETRACK: Final = "Racetrack-v0"
 """The embedded racing car, as the learner knows it too."""
+
+LEARN_TO_RACE: Final = "LearnToRace-v0"
+"""Learn-to-Race's environment; each worker starts an emulator of its simulator."""
+LEARN_TO_RACE_ARGUMENTS: Final = ("start=random", "max_steps=1000")
+LEARN_TO_RACE_EVALUATION: Final = (
+    *("--evaluation-env-args", "start=standing", "max_steps=5000"),
+    *("--evaluation-episodes", "1"),
+)
+"""Trained from anywhere on the circuit, judged by one lap from the start, which in lock-step is always the same."""
 
 RUN_FILES: Final = ("logs", "progress.jsonl", "evaluations.jsonl", "summary.json", "best", "newest")
 """Any of these makes a folder the folder of a run."""
@@ -39,7 +49,7 @@ class Config:
     """Collecting workers; one evaluator comes on top."""
     track: str | None = None
     """A circuit's name, random:SEED, random:FIRST-LAST for one of these each episode, l2r:thruxton, l2r:anglesey or a
-    .csv file; for the racetrack environment alone."""
+    .csv file; for the racetrack environment, and thruxton or anglesey for LearnToRace-v0."""
     env: str = RACETRACK
     """A Gymnasium id, "module:id" where a module registers it."""
     seed: int = 0
@@ -65,12 +75,16 @@ class Config:
                 f"learner_flags is {self.learner_flags!r}, which no shell could split ({error}): close its quotes"
             ) from error
         if self.track is not None:
-            if not self.races:
+            if not self.races and not self.learns_to_race:
                 raise ConfigError(
-                    f"track is {self.track!r} and env is {self.env!r}; only {RACETRACK} has tracks: leave one out"
+                    f"track is {self.track!r} and env is {self.env!r}; only {RACETRACK} and {LEARN_TO_RACE} have "
+                    "tracks: leave one out"
                 )
             try:
-                find_track(track_names(self.track)[0])
+                if self.races:
+                    find_track(track_names(self.track)[0])
+                else:
+                    find_course(course_name(self.track))
             except (ValueError, OSError) as error:
                 raise ConfigError(str(error)) from error
         present = [name for name in RUN_FILES if (self.run_dir / name).exists()]
@@ -88,6 +102,11 @@ class Config:
     def races(self) -> bool:
         """Whether the environment is the embedded racing car."""
         return self.env.rpartition(":")[2] == RACETRACK
+
+    @property
+    def learns_to_race(self) -> bool:
+        """Whether the environment is Learn-to-Race's."""
+        return self.env.rpartition(":")[2] == LEARN_TO_RACE
 
     @property
     def track_name(self) -> str | None:
@@ -125,6 +144,8 @@ class Programs:
             # A file's whole path, so that the saved policy finds it from any working directory.
             track = Path(config.track).resolve() if config.track.endswith(".csv") else config.track
             command += ["--env-args", f"track={track}"]
+            if config.learns_to_race:
+                command += [*LEARN_TO_RACE_ARGUMENTS, *LEARN_TO_RACE_EVALUATION]
         return [*command, *shlex.split(config.learner_flags)]
 
     def worker_command(self, address: str, name: str, role: str) -> list[str]:

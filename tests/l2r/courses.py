@@ -14,7 +14,7 @@ RADIUS_METRES = 60.0
 
 @cache
 def ring() -> Course:
-    """A circle of 60 m radius, clockwise as Learn-to-Race's circuits, 10 m wide, whose points lie half a metre apart."""
+    """A clockwise circle of 60 m radius, 10 m wide, whose points lie half a metre apart."""
     track = circle_track(radius_metres=RADIUS_METRES, clockwise=True)
     return Course(
         name="ring",

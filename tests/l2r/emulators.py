@@ -1,7 +1,6 @@
 """Emulators for tests, as processes of their own."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ def emulator(folder: Path, pose_port: int, *flags: str) -> Iterator[tuple[Ports,
     """An emulator that serves; yields its ports, and the file that holds them."""
     addresses = folder / "ports.json"
     command = [sys.executable, "-m", "worker_service.simulators.l2r.emulator", "--port-base", "0", *flags]
-    command += ["--pose-port", str(pose_port), "--address-file", str(addresses), "--parent", str(os.getpid())]
+    command += ["--pose-port", str(pose_port), "--address-file", str(addresses)]
     log = folder / "emulator.log"
     with log.open("wb") as stream:
         process = subprocess.Popen(command, cwd=ROOT, stdout=stream, stderr=subprocess.STDOUT)

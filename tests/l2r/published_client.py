@@ -8,7 +8,9 @@ import json
 import sys
 import warnings
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 warnings.simplefilter("ignore")  # gym's own, about its age
 
@@ -20,7 +22,7 @@ AHEAD_POINTS = 30
 SPEED = 15.0
 
 
-def follow_centre_line(environment: object, pose: "np.ndarray") -> "np.ndarray":
+def follow_centre_line(environment: Any, pose: Any) -> Any:
     """Steers to a point 15 m ahead on the client's own map, at 15 m/s."""
     line = environment.racetrack.centerline_arr
     north, east, yaw = pose[15], pose[16], np.pi / 2.0 - pose[12]
@@ -77,9 +79,7 @@ def main() -> None:
     found["pose"] = observation["pose"].tolist()
     found["picture_shape"] = list(pictures[-1].shape)
     found["picture_type"] = str(pictures[-1].dtype)
-    found["changed_pictures"] = sum(
-        bool(np.any(before != after)) for before, after in zip(pictures, pictures[1:], strict=False)
-    )
+    found["changed_pictures"] = sum(bool(np.any(before != after)) for before, after in pairwise(pictures))
     # Rows of the top and the bottom, mean of red, green and blue: sky, road.
     found["top"] = pictures[-1][:10].mean(axis=(0, 1)).tolist()
     found["bottom"] = pictures[-1][-10:].mean(axis=(0, 1)).tolist()

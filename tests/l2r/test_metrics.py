@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.racetrack.builders import circle_track
 from worker_service.simulators.l2r.metrics import (
     EpisodeTrace,
     admissibility,
@@ -16,7 +17,6 @@ from worker_service.simulators.l2r.metrics import (
     speed_kilometres_per_hour,
     wheels_out,
 )
-from tests.racetrack.builders import circle_track
 
 Floats = NDArray[np.float64]
 

@@ -3,7 +3,6 @@
 import json
 import socket
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +33,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             capture_output=True,
             text=True,
             timeout=240,
+            check=False,
         )
     assert ran.returncode == 0, ran.stderr
     content: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])

@@ -2,12 +2,13 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from worker_service.simulators.l2r.channels import ActionSender, CameraReceiver, PoseReceiver
 from worker_service.simulators.l2r.control import Control
 from worker_service.simulators.l2r.errors import SimulatorUnreachableError
+from worker_service.simulators.l2r.own_emulator import OwnEmulator
 from worker_service.simulators.l2r.protocol import CAMERAS, DRIVER, FORMAT, Action, Image, Ports, Pose, PoseIndex
 
 STEP_SECONDS: Final = 0.1
@@ -31,7 +32,7 @@ class Connection:
         speed: simulated seconds a second; None for a simulator that waits for each action.
         pauses: see `Control`.
         cameras: width and height of each camera that is to send pictures.
-        closing: called when the connection is closed, if given.
+        emulator: that is the simulator, if it is this environment's own; ended with the connection.
 
     Raises:
         SimulatorUnreachableError: it does not answer.
@@ -47,7 +48,7 @@ class Connection:
         speed: float | None,
         pauses: bool,
         cameras: Mapping[str, tuple[int, int]],
-        closing: Callable[[], None] | None = None,
+        emulator: OwnEmulator | None = None,
     ) -> None:
         self._speed = speed
         self._poses = poses
@@ -56,8 +57,9 @@ class Connection:
         self._seconds = 0.0
         self._epoch = time.monotonic()
         self._stack = contextlib.ExitStack()
-        if closing is not None:
-            self._stack.callback(closing)
+        self._emulator = emulator
+        if emulator is not None:
+            self._stack.callback(emulator.stop)
         self._stack.callback(poses.close)
         with contextlib.ExitStack() as undo:
             undo.callback(self._stack.close)
@@ -150,6 +152,10 @@ class Connection:
         """
         take = CameraReceiver.next if self._speed is None else CameraReceiver.newest
         return {camera.name: take(camera, ANSWER_SECONDS) for camera in self._cameras}
+
+    def failure(self, error: SimulatorUnreachableError) -> Exception:
+        """The error to raise in place of this one: with an emulator of its own, one that says where its log is."""
+        return error if self._emulator is None else self._emulator.failure(f"failed ({error})")
 
     def close(self) -> None:
         """Frees everything."""

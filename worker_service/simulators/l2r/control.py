@@ -96,11 +96,11 @@ class Control:
             ) from error
         try:
             answer = json.loads(text)
-            error, result = answer.get("error"), answer.get("result")
+            refusal, result = answer.get("error"), answer.get("result")
         except (ValueError, AttributeError):
             raise ProtocolError(f"the simulator answered {method} with {text!r:.200}; it must be JSON-RPC") from None
         if "result" not in answer:
-            raise SimulatorRefusedError(f"the simulator refused {method}({request['params']}): {error}")
+            raise SimulatorRefusedError(f"the simulator refused {method}({request['params']}): {refusal}")
         if self._pauses:
             time.sleep(pause_seconds)
         return result

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from worker_service.simulators.l2r.connection import STEP_SECONDS, Connection
 from worker_service.simulators.l2r.conventions import Conventions
 from worker_service.simulators.l2r.course import Course, course_name, find_course
+from worker_service.simulators.l2r.errors import SimulatorUnreachableError
 from worker_service.simulators.l2r.metrics import EpisodeTrace, L2RMetrics, l2r_metrics, wheels_out
 from worker_service.simulators.l2r.progress import ENDINGS, FAILURES, Progress
-from worker_service.simulators.l2r.protocol import CAMERAS, POSE_ENTRIES, Action, Pose, PoseIndex
+from worker_service.simulators.l2r.protocol import CAMERAS, POSE_ENTRIES, Action, Image, Pose, PoseIndex
 from worker_service.simulators.l2r.reward import REWARDS
 from worker_service.simulators.l2r.road_view import RoadView
 from worker_service.simulators.l2r.simulators import EMULATOR, open_connection
@@ -103,11 +104,13 @@ class LearnToRace(gymnasium.Env[Any, NDArray[np.float32]]):
             raise ValueError(f"max_steer is {max_steer}; it must be above 0 and at most {MAX_STEER_RADIANS:g} rad")
         self.course: Course = find_course(course_name(track))
         self._conventions = Conventions.parse(conventions)
-        self._start, self._laps, self._max_steer, self._view = start, laps, max_steer, view
+        self._start, self._laps, self._view = start, laps, view
+        self.max_steer, self.max_acceleration = max_steer, MAX_ACCELERATION
         self._reward = REWARDS[reward]
         self._progress = Progress(self.course, laps=laps, max_steps=max_steps)
         self._road = RoadView(self.course, self._conventions, max_steer)
         self._samples: list[tuple[CarState, int, float]] = []
+        self._images: dict[str, Image] = {}
         self._running = False
         self.metrics: L2RMetrics | None = None
 
@@ -126,7 +129,7 @@ class LearnToRace(gymnasium.Env[Any, NDArray[np.float32]]):
             course=self.course,
             speed=speed,
             client=client,
-            cameras={name: (camera_width, camera_height) for name in names},
+            cameras=dict.fromkeys(names, (camera_width, camera_height)),
             conventions=conventions,
         )
         self._configured = False
@@ -140,19 +143,16 @@ class LearnToRace(gymnasium.Env[Any, NDArray[np.float32]]):
 
         Raises:
             ValueError: there is no such start.
-            SimulatorUnreachableError, SimulatorRefusedError: the simulator does not do as it is told.
+            SimulatorUnreachableError, SimulatorRefusedError: the simulator does not do as it is told; see `step`.
         """
         super().reset(seed=seed)
         start = (options or {}).get("start", self._start)
         if start not in STARTS:
             raise ValueError(f"start is {start!r}; it must be one of {', '.join(STARTS)}")
-        if not self._configured:
-            self._connection.configure(self.course.level_name)
-            self._configured = True
-        self._connection.control.reset_level()
-        if start == "random":
-            self._place_somewhere()
-        pose = self._localise(self._connection.take_wheel())
+        try:
+            pose = self._localise(self._restart(start))
+        except SimulatorUnreachableError as error:
+            raise self._connection.failure(error) from error
         self._road.begin(pose)
         state = self._road.state
         self._progress.begin(self.course.nearest_index(state.x_metres, state.y_metres))
@@ -172,6 +172,7 @@ class LearnToRace(gymnasium.Env[Any, NDArray[np.float32]]):
             RuntimeError: there was no `reset` since the environment was made or the episode ended.
             ValueError: the action is not two finite numbers.
             SimulatorUnreachableError: the simulator does not answer.
+            SimulatorProcessError: the emulator of its own does not; the message names its log.
         """
         if not self._running:
             raise RuntimeError("the episode has not begun or is over; call reset before step")
@@ -180,10 +181,15 @@ class LearnToRace(gymnasium.Env[Any, NDArray[np.float32]]):
             raise ValueError(f"action is {action!r}; it must be two finite numbers")
         steer, acceleration = np.clip(wanted, -1.0, 1.0).tolist()
         told = Action(
-            steer_radians=steer * self._max_steer,
-            acceleration=acceleration * (MAX_ACCELERATION if acceleration > 0.0 else MAX_BRAKING),
+            steer_radians=steer * self.max_steer,
+            acceleration=acceleration * (self.max_acceleration if acceleration > 0.0 else MAX_BRAKING),
         )
-        raw = self._connection.step(told)
+        try:
+            raw = self._connection.step(told)
+            self._images = self._connection.images()
+        except SimulatorUnreachableError as error:
+            self._running = False
+            raise self._connection.failure(error) from error
         assert raw is not None, "a step without an answer raises"
         pose = self._localise(raw)
         now = self._connection.seconds
@@ -238,6 +244,18 @@ class LearnToRace(gymnasium.Env[Any, NDArray[np.float32]]):
             step_seconds=self._samples[-1][2] / max(1, len(states) - 1),
         )
 
+    def _restart(self, start: str) -> Pose:
+        """The car where an episode begins, and obeying; its raw pose."""
+        if not self._configured:
+            self._connection.configure(self.course.level_name)
+            self._configured = True
+        self._connection.control.reset_level()
+        if start == "random":
+            self._place_somewhere()
+        pose = self._connection.take_wheel()
+        self._images = self._connection.images()
+        return pose
+
     def _place_somewhere(self) -> None:
         stations = self.course.track.stations
         at = stations[int(self.np_random.integers(len(stations) - 1))]
@@ -263,7 +281,7 @@ class LearnToRace(gymnasium.Env[Any, NDArray[np.float32]]):
         if not isinstance(self.observation_space, spaces.Dict):
             return vector
         key = "observation" if self._view == "road" else "pose"
-        return {key: vector, **self._connection.images()}
+        return {key: vector, **self._images}
 
     def _finish(self, ending: str) -> dict[str, float]:
         found: dict[str, float] = {name: float(name == ending) for name in ENDINGS}

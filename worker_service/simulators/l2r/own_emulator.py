@@ -1,28 +1,23 @@
-"""An emulator that an environment starts for itself, and that never outlives it."""
+"""An emulator that an environment starts for itself."""
 
 import json
-import os
 import shutil
-import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 from typing import Final
 
-from worker_service.simulators.l2r.errors import SimulatorUnreachableError
+from worker_service.orphans import make_folder
+from worker_service.simulator_process import SimulatorProcess, SimulatorProcessError
 from worker_service.simulators.l2r.protocol import Ports
 
 LOOPBACK: Final = "127.0.0.1"
-START_SECONDS: Final = 120.0
-"""Compiling the car for the first time on a machine takes most of it."""
-STOP_SECONDS: Final = 3.0
-LOOK_SECONDS: Final = 0.02
-LOG_TAIL_CHARACTERS: Final = 1000
+READY_SECONDS: Final = 240.0
+"""Compiling the car for the first time on a busy machine takes most of it; usually it is seconds."""
+STOP_SECONDS: Final = 2.0
 
 
 class OwnEmulator:
-    """A process of `worker_service.simulators.l2r.emulator` with ports of its own.
+    """A process of `worker_service.simulators.l2r.emulator` with ports of its own, ended with this one.
 
     Args:
         track: of its level.
@@ -31,51 +26,44 @@ class OwnEmulator:
         conventions: see `Conventions.parse`.
 
     Raises:
-        SimulatorUnreachableError: it did not come up; the message has the end of its log.
-        OSError: it cannot be started.
+        SimulatorProcessError: it did not come up.
+        OSError: its folder cannot be made.
     """
 
     def __init__(self, track: str, *, pose_port: int, speed: float | None, conventions: str) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="l2r-emulator-"))
-        self.log = self._folder / "emulator.log"
+        self._folder = make_folder()
         addresses = self._folder / "ports.json"
         pace = ["--lock-step"] if speed is None else ["--speed", str(speed)]
         command = [sys.executable, "-m", "worker_service.simulators.l2r.emulator", "--track", track, *pace]
         command += ["--port-base", "0", "--pose-port", str(pose_port), "--address-file", str(addresses)]
-        command += ["--parent", str(os.getpid()), "--conventions", conventions, "--log-level", "WARNING"]
-        with self.log.open("wb") as stream:
-            self._process = subprocess.Popen(  # noqa: S603
-                command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, process_group=0
-            )
+        command += ["--conventions", conventions, "--log-level", "WARNING"]
+        self._process = SimulatorProcess(
+            "l2r-emulator",
+            command,
+            folder=self._folder,
+            ready=addresses.exists,
+            # Where this process has found its modules, if not among those installed.
+            working_directory=Path.cwd(),
+            ready_seconds=READY_SECONDS,
+            attempts=2,
+        )
         try:
-            self._await(addresses)
+            self._process.start()
             self.ports = Ports.from_json(json.loads(addresses.read_text()))
         except BaseException:
             self.stop()
             raise
 
     @property
-    def pid(self) -> int:
-        """Its process id."""
+    def pid(self) -> int | None:
+        """Its process id; None after `stop`."""
         return self._process.pid
 
-    def stop(self) -> None:
-        """Ends it; its log goes with it."""
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def failure(self, what: str) -> SimulatorProcessError:
+        """Ends it and keeps its log; the error to raise, which says that it did `what`."""
+        return self._process.failure(what)
 
-    def _await(self, addresses: Path) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not addresses.exists():
-            status = self._process.poll()
-            if status is not None or time.monotonic() > deadline:
-                how = f"serves nothing after {START_SECONDS:g} s" if status is None else f"ended with status {status}"
-                tail = self.log.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:].strip()
-                raise SimulatorUnreachableError(f"the emulator {how}; its log ends: {tail}")
-            time.sleep(LOOK_SECONDS)
+    def stop(self) -> None:
+        """Ends it, if it runs."""
+        self._process.stop(STOP_SECONDS)
+        shutil.rmtree(self._folder, ignore_errors=True)

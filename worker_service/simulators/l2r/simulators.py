@@ -33,7 +33,8 @@ def open_connection(
 
     Raises:
         ValueError: an argument is invalid.
-        OSError: the emulator cannot be started, a port is taken, or the simulator does not answer.
+        SimulatorProcessError: the emulator did not come up.
+        OSError: a port is taken, or the simulator does not answer.
     """
     if speed is not None and not 0.0 < speed <= 1000.0:
         raise ValueError(f"speed is {speed}; it must be above 0 and at most 1000, or None")
@@ -53,7 +54,7 @@ def open_connection(
             speed=speed,
             pauses=False,
             cameras=cameras,
-            closing=emulator.stop,
+            emulator=emulator,
         )
     host, colon, base = simulator.partition(":")
     if not host or (colon and not base.isdigit()):

@@ -12,7 +12,6 @@ from typing import Literal
 import tyro
 
 from worker_service.simulators.l2r.conventions import Conventions
-from worker_service.simulators.l2r.emulator.leash import die_with
 from worker_service.simulators.l2r.emulator.server import Emulator
 from worker_service.simulators.l2r.emulator.simulation import Simulation
 from worker_service.simulators.l2r.protocol import CAMERAS, Ports
@@ -39,8 +38,6 @@ class EmulatorConfig:
     """What is not known of the simulator, NAME=VALUE with commas between: see `conventions.Conventions`."""
     address_file: Path | None = None
     """Takes the ports as JSON as soon as all of them are served."""
-    parent: int | None = None
-    """Process that starts this one: with its end this one ends too."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least severe messages on standard error."""
 
@@ -98,8 +95,6 @@ def main() -> int:
     config = tyro.cli(EmulatorConfig, prog="python -m worker_service.simulators.l2r.emulator", description=__doc__)
     logging.basicConfig(level=config.log_level, format="%(asctime)s emulator %(levelname)s: %(message)s")
     try:
-        if config.parent is not None:
-            die_with(config.parent)
         asyncio.run(serve(config))
     except (ValueError, OSError) as error:
         print(f"emulator: {error}", file=sys.stderr)
