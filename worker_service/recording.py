@@ -173,6 +173,7 @@ class RecordedEnvironment(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """As the environment does."""
+        self._leave()
         observation, info = self.env.reset(seed=seed, options=options)
         self._laps, self._info_keys, self._steps, self._return = [], None, 0, 0.0
         self._recorder.begin({**_observed(observation), **self._pose()})
@@ -198,6 +199,15 @@ class RecordedEnvironment(gymnasium.Wrapper[Any, Any, Any, Any]):
         if terminated or truncated:
             self._recorder.end("terminated" if terminated else "truncated", self._facts(info))
         return observation, reward, terminated, truncated, info
+
+    def close(self) -> None:
+        """As the environment does; the recorder stays open."""
+        self._leave()
+        self.env.close()
+
+    def _leave(self) -> None:
+        """An episode under way goes no further."""
+        self._recorder.end("unfinished", self._facts({}))
 
     def _pose(self) -> dict[str, Array]:
         """Where the car is, if the environment's `state` says so by name."""

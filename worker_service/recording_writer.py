@@ -136,6 +136,7 @@ class RecordingWriter:
         file, opened = self._file, self._open
         self._file = self._open = None
         if file is not None:
-            with contextlib.suppress(OSError, RuntimeError):  # as full as the disk may be
-                opened.close()
+            if opened is not None:
+                with contextlib.suppress(OSError, RuntimeError):  # as full as the disk may be
+                    opened.close()
             file.partial.unlink(missing_ok=True)

@@ -132,6 +132,8 @@ def test_wrong_actions_and_starts_are_refused(environment: LearnToRace) -> None:
         environment.step(np.zeros(3, np.float32))
 
 
+# A pose has no bounds that anybody has published.
+@pytest.mark.filterwarnings("ignore:.*A Box observation space m.* is -?infinity:UserWarning")
 def test_environment_keeps_gymnasiums_contract_with_pictures_and_pose(ring_file: str) -> None:
     environment = make(
         track=ring_file, view="pose", cameras="CameraFrontRGB", camera_width=64, camera_height=48, max_steps=20

@@ -1,5 +1,6 @@
 """The client's end of the simulator's control: JSON-RPC 2.0 over a WebSocket."""
 
+import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -35,9 +36,11 @@ class Control:
         self._address = f"ws://{host}:{port}"
         self._pauses = pauses
         self._calls = 0
+        self._stack = contextlib.ExitStack()
         try:
             # Whoever loads a level answers no pings meanwhile; every answer has its own deadline.
-            self._socket = connect(self._address, open_timeout=CONNECT_SECONDS, ping_interval=None, proxy=None)
+            connection = connect(self._address, open_timeout=CONNECT_SECONDS, ping_interval=None, proxy=None)
+            self._socket = self._stack.enter_context(connection)
         except (OSError, WebSocketException) as error:
             raise SimulatorUnreachableError(
                 f"no simulator answers at {self._address} ({error}); start it, or name its host and ports"
@@ -107,4 +110,4 @@ class Control:
 
     def close(self) -> None:
         """Ends the connection."""
-        self._socket.close()
+        self._stack.close()
