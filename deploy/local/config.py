@@ -140,12 +140,16 @@ class Programs:
         """The learner of a job, on a free port of this machine."""
         command = [*self.learner, "--port", "0", "--address-file", str(config.address_file)]
         command += ["--run-dir", str(config.run_dir), "--seed", str(config.seed), "--env", config.env]
+        arguments = []
         if config.track is not None:
             # A file's whole path, so that the saved policy finds it from any working directory.
             track = Path(config.track).resolve() if config.track.endswith(".csv") else config.track
-            command += ["--env-args", f"track={track}"]
-            if config.learns_to_race:
-                command += [*LEARN_TO_RACE_ARGUMENTS, *LEARN_TO_RACE_EVALUATION]
+            arguments.append(f"track={track}")
+        if config.learns_to_race:
+            arguments += LEARN_TO_RACE_ARGUMENTS
+            command += LEARN_TO_RACE_EVALUATION
+        if arguments:
+            command += ["--env-args", *arguments]
         return [*command, *shlex.split(config.learner_flags)]
 
     def worker_command(self, address: str, name: str, role: str) -> list[str]:

@@ -17,8 +17,8 @@ POLL_STEPS: Final = 500
 POLL_STEER_RADIANS: Final = 0.05
 """Of a full steer, so much shows that the car obeys."""
 POLL_ACTION: Final = Action(steer_radians=1.0, acceleration=6.0)
-ANSWER_SECONDS: Final = 5.0
-"""A pose or picture that takes longer does not come."""
+ANSWER_SECONDS: Final = 20.0
+"""A pose or picture that takes longer does not come; less than a worker's deadline of a step."""
 
 
 class Connection:

@@ -13,7 +13,6 @@ from worker_service.simulators.l2r.protocol import Ports
 LOOPBACK: Final = "127.0.0.1"
 READY_SECONDS: Final = 240.0
 """Compiling the car for the first time on a busy machine takes most of it; usually it is seconds."""
-STOP_SECONDS: Final = 2.0
 
 
 class OwnEmulator:
@@ -64,6 +63,6 @@ class OwnEmulator:
         return self._process.failure(what)
 
     def stop(self) -> None:
-        """Ends it, if it runs."""
-        self._process.stop(STOP_SECONDS)
+        """Ends it, if it runs; it has nothing to save."""
+        self._process.stop()
         shutil.rmtree(self._folder, ignore_errors=True)

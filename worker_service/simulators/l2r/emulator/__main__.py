@@ -12,7 +12,7 @@ from typing import Literal
 import tyro
 
 from worker_service.simulators.l2r.conventions import Conventions
-from worker_service.simulators.l2r.emulator.server import Emulator
+from worker_service.simulators.l2r.emulator.server import TICK_SECONDS, Emulator
 from worker_service.simulators.l2r.emulator.simulation import Simulation
 from worker_service.simulators.l2r.protocol import CAMERAS, Ports
 
@@ -72,6 +72,8 @@ async def serve(config: EmulatorConfig) -> None:
     speed = None if config.lock_step else config.speed
     emulator = Emulator(simulation, config.ports, host=config.host, speed=speed)
     try:
+        # Compiles what the first step would, while nobody waits for it.
+        simulation.advance(TICK_SECONDS)
         ports = await emulator.start()
         if config.address_file is not None:
             new = config.address_file.with_name(f"{config.address_file.name}.new")
