@@ -21,7 +21,7 @@ from tests.l2r.test_protocol import GOLDEN_ACTION
 from worker_service.simulator_process import SimulatorProcessError
 from worker_service.simulators.l2r.environment import LearnToRace
 from worker_service.simulators.l2r.errors import SimulatorUnreachableError
-from worker_service.simulators.l2r.protocol import POSE
+from worker_service.simulators.l2r.protocol import POSE, Ports
 from worker_service.simulators.racetrack.driver import Driver
 
 assert worker_service.simulators
@@ -163,6 +163,23 @@ def test_accelerated_clock_drives_the_same_lap(ring_file: str) -> None:
     lap = next(info["lap"] for info in infos if "lap" in info)
     # Steps are as long as the machine lets them be; the lap is timed by the clock all the same.
     assert lap["time_seconds"] == pytest.approx(infos[-1]["metrics"]["duration_seconds"], abs=1.0)
+
+
+def test_emulator_that_somebody_started_is_driven_by_its_first_port(tmp_path: Path, ring_file: str) -> None:
+    # Apart from that of another test run on this machine.
+    base = 20_000 + os.getpid() % 1000 * 10
+    flags = ("--port-base", str(base), "--track", ring_file, "--speed", "8")
+    with emulator(tmp_path, base + 1, *flags) as (ports, _):
+        assert ports == Ports.from_base(base)
+        environment = make(track=ring_file, simulator=f"127.0.0.1:{base}", speed=8.0)
+        try:
+            environment.reset(seed=3, options={"start": "random"})
+            for _ in range(10):
+                _, _, terminated, _, info = environment.step(act(0.0, 1.0))
+            assert not terminated
+            assert info["pose"][3] > 1.0
+        finally:
+            environment.close()
 
 
 def test_killed_emulator_is_one_sentence_with_its_log_and_leaves_nothing(
