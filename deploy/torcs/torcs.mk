@@ -3,6 +3,7 @@
 TORCS_BUILD := build/torcs
 TORCS_ROBOT := deploy/torcs/robot
 TORCS_LIBRARIES ?= $(firstword $(wildcard /usr/lib/*/torcs))
+TORCS_DATA ?= /usr/share/games/torcs
 TORCS_SOURCES := $(TORCS_BUILD)/source
 TORCS_INCLUDES = $(addprefix -isystem $(TORCS_SOURCES)/src/,interfaces libs/tgf libs/robottools libs linux) \
 	-isystem $(TORCS_SOURCES)/include
@@ -15,6 +16,7 @@ torcs: $(TORCS_BUILD)/libraries/drivers/scr/scr.so
 $(TORCS_BUILD)/libraries/drivers/scr/scr.so: $(wildcard $(TORCS_ROBOT)/*.cpp $(TORCS_ROBOT)/*.h) | $(TORCS_SOURCES)/.ready
 	mkdir -p $(@D)
 	ln -sfn $(TORCS_LIBRARIES)/lib $(TORCS_LIBRARIES)/modules $(TORCS_BUILD)/libraries/
+	ln -sfn $(TORCS_DATA) $(TORCS_BUILD)/data
 	$(CXX) -std=c++17 -O2 -Wall -Wextra -Werror -fPIC -shared $(TORCS_INCLUDES) -o $@ $(filter %.cpp,$^)
 
 $(TORCS_SOURCES)/.ready:

@@ -9,3 +9,9 @@ gymnasium.register(
     order_enforce=False,
     disable_env_checker=True,
 )
+gymnasium.register(
+    id="Torcs-v0",
+    entry_point="worker_service.simulators.scr.environment:Torcs",
+    order_enforce=False,
+    disable_env_checker=True,
+)
