@@ -10,9 +10,13 @@ from typing import Final
 
 from worker_service.simulators.racetrack.catalogue import find_track, track_names
 from worker_service.simulators.racetrack.circuits import DEFAULT_CIRCUIT
+from worker_service.simulators.scr.race_files import DEFAULT_TRACK
 
 RACETRACK: Final = "Racetrack-v0"
 """The embedded racing car, as the learner knows it too."""
+
+TORCS: Final = "Torcs-v0"
+"""TORCS, as the learner knows it too."""
 
 RUN_FILES: Final = ("logs", "progress.jsonl", "evaluations.jsonl", "summary.json", "best", "newest")
 """Any of these makes a folder the folder of a run."""
@@ -39,7 +43,7 @@ class Config:
     """Collecting workers; one evaluator comes on top."""
     track: str | None = None
     """A circuit's name, random:SEED, random:FIRST-LAST for one of these each episode, l2r:thruxton, l2r:anglesey or a
-    .csv file; for the racetrack environment alone."""
+    .csv file; with TORCS, one of its tracks. Other environments have none."""
     env: str = RACETRACK
     """A Gymnasium id, "module:id" where a module registers it."""
     seed: int = 0
@@ -67,10 +71,12 @@ class Config:
         if self.track is not None:
             if not self.races:
                 raise ConfigError(
-                    f"track is {self.track!r} and env is {self.env!r}; only {RACETRACK} has tracks: leave one out"
+                    f"track is {self.track!r} and env is {self.env!r}; only {RACETRACK} and {TORCS} have tracks: "
+                    "leave one out"
                 )
             try:
-                find_track(track_names(self.track)[0])
+                if self.embedded:
+                    find_track(track_names(self.track)[0])
             except (ValueError, OSError) as error:
                 raise ConfigError(str(error)) from error
         present = [name for name in RUN_FILES if (self.run_dir / name).exists()]
@@ -85,14 +91,21 @@ class Config:
             )
 
     @property
-    def races(self) -> bool:
-        """Whether the environment is the embedded racing car."""
+    def embedded(self) -> bool:
+        """Whether the environment is the embedded racing car, whose tracks and optima are known here."""
         return self.env.rpartition(":")[2] == RACETRACK
+
+    @property
+    def races(self) -> bool:
+        """Whether laps on a track are what counts."""
+        return self.embedded or self.env.rpartition(":")[2] == TORCS
 
     @property
     def track_name(self) -> str | None:
         """The track driven; None where there are none."""
-        return (self.track or DEFAULT_CIRCUIT) if self.races else None
+        if not self.races:
+            return None
+        return self.track or (DEFAULT_CIRCUIT if self.embedded else DEFAULT_TRACK)
 
     @property
     def training_seconds(self) -> float:

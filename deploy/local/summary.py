@@ -174,5 +174,5 @@ def summarise(
 
 
 def races(config: Config, status: status_pb2.RunStatus) -> bool:
-    """Whether laps are what counts: the embedded car, or any environment that reports laps."""
+    """Whether laps are what counts: a racing environment, or any that reports laps."""
     return config.races or status.laps_total > 0 or status.HasField("first_lap")

@@ -15,6 +15,7 @@ from worker_service.simulators.scr.episode import Episode
 from worker_service.simulators.scr.gearbox import Gearbox
 from worker_service.simulators.scr.observation import ANGLES_DEGREES, ENTRIES, LIMIT, METRES_PER_SECOND, Observer
 from worker_service.simulators.scr.protocol import Action, MessageError, Sensors
+from worker_service.simulators.scr.race_files import DEFAULT_TRACK
 from worker_service.simulators.scr.references import reference_lap_seconds
 from worker_service.simulators.scr.reward import Reward
 from worker_service.simulators.scr.server import OwnServer, Server, StrangeServer
@@ -68,7 +69,7 @@ class Torcs(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     def __init__(
         self,
         *,
-        track: str = "g-track-1",
+        track: str = DEFAULT_TRACK,
         car: str = "p406",
         start: str = "random",
         laps: int | None = None,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import quoteattr
 
+DEFAULT_TRACK: Final = "g-track-1"
 GRID_METRES: Final = 25.0
 """From the grid to the start line."""
 MANY_LAPS: Final = 10_000
