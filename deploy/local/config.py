@@ -11,6 +11,7 @@ from typing import Final
 from worker_service.simulators.racetrack.catalogue import find_track, track_names
 from worker_service.simulators.racetrack.circuits import DEFAULT_CIRCUIT
 from worker_service.simulators.scr.race_files import DEFAULT_TRACK
+from worker_service.simulators.scr.torcs import check_track
 
 RACETRACK: Final = "Racetrack-v0"
 """The embedded racing car, as the learner knows it too."""
@@ -68,17 +69,19 @@ class Config:
             raise ConfigError(
                 f"learner_flags is {self.learner_flags!r}, which no shell could split ({error}): close its quotes"
             ) from error
-        if self.track is not None:
-            if not self.races:
-                raise ConfigError(
-                    f"track is {self.track!r} and env is {self.env!r}; only {RACETRACK} and {TORCS} have tracks: "
-                    "leave one out"
-                )
-            try:
-                if self.embedded:
-                    find_track(track_names(self.track)[0])
-            except (ValueError, OSError) as error:
-                raise ConfigError(str(error)) from error
+        if self.track is not None and not self.races:
+            raise ConfigError(
+                f"track is {self.track!r} and env is {self.env!r}; only {RACETRACK} and {TORCS} have tracks: "
+                "leave one out"
+            )
+        try:
+            if self.embedded and self.track is not None:
+                find_track(track_names(self.track)[0])
+            # Arguments of the user's own may name a server elsewhere.
+            elif self.torcs and self.track_name is not None and "--env-args" not in self.learner_flags:
+                check_track(self.track_name)
+        except (ValueError, OSError) as error:
+            raise ConfigError(str(error)) from error
         present = [name for name in RUN_FILES if (self.run_dir / name).exists()]
         if present and not self.resume:
             raise ConfigError(
@@ -96,9 +99,14 @@ class Config:
         return self.env.rpartition(":")[2] == RACETRACK
 
     @property
+    def torcs(self) -> bool:
+        """Whether the environment is TORCS."""
+        return self.env.rpartition(":")[2] == TORCS
+
+    @property
     def races(self) -> bool:
         """Whether laps on a track are what counts."""
-        return self.embedded or self.env.rpartition(":")[2] == TORCS
+        return self.embedded or self.torcs
 
     @property
     def track_name(self) -> str | None:

@@ -6,9 +6,18 @@ from pathlib import Path
 import pytest
 
 from worker_service.orphans import OWNER_VARIABLE
-from worker_service.simulators.scr.torcs import installed
+from worker_service.simulators.scr.torcs import installation
 
-needs_torcs = pytest.mark.skipif(not installed(), reason="TORCS and its robot are not here: run make torcs")
+
+def _installed() -> bool:
+    try:
+        installation()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+needs_torcs = pytest.mark.skipif(not _installed(), reason="TORCS and its robot are not here: run make torcs")
 
 
 def running_torcs(marker: str) -> list[int]:

@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
+from numpy.typing import NDArray
 
 from tests.scr.fake_server import FakeServer, closed_port
 from worker_service.environment import Environment, environment_spaces, make_environment
@@ -178,7 +179,7 @@ def test_invalid_arguments_are_refused(arguments: dict[str, object], sentence: s
 
 
 @pytest.mark.parametrize("action", [np.zeros(3, np.float32), np.array([np.nan, 0.0], np.float32)])
-def test_invalid_actions_are_refused(action: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_invalid_actions_are_refused(action: NDArray[np.float32]) -> None:
     with FakeServer() as server:
         made = environment(server)
         made.reset()

@@ -66,7 +66,7 @@ def drive(
     environment: Torcs, seed: int = 0, steps: int = 10_000
 ) -> list[tuple[NDArray[np.float32], float, dict[str, Any]]]:
     observation, _ = environment.reset(seed=seed)
-    driven = [(observation, 0.0, {})]
+    driven: list[tuple[NDArray[np.float32], float, dict[str, Any]]] = [(observation, 0.0, {})]
     for _ in range(steps):
         observation, reward, terminated, truncated, info = environment.step(careful(observation))
         driven.append((observation, reward, info))

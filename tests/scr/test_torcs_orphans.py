@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.bare_client import eventually
+from tests.bare_client import BareClient, eventually
 from tests.scr.simulators import needs_torcs, running_torcs
-from tests.system.processes import ENVIRONMENT, fleet
+from tests.system.processes import ENVIRONMENT, Fleet, fleet
 
 pytestmark = [pytest.mark.slow, needs_torcs]
 
@@ -68,21 +68,25 @@ def test_no_torcs_is_left_after_fifty_kills(marker: str) -> None:
     assert seen > KILLS // 2, "kills met TORCS running"
 
 
+def drives(crew: Fleet, client: BareClient) -> subprocess.Popen[bytes]:
+    """A worker whose first chunk has come."""
+    before = client.status().transitions
+    worker = crew.start_worker()
+    eventually(lambda: client.status().transitions > before, "its first chunk", 60)
+    return worker
+
+
 def test_no_torcs_is_left_by_killed_workers_of_a_learner(marker: str, tmp_path: Path) -> None:
     with fleet(tmp_path) as crew:
         client = crew.start_learner("--env", "Torcs-v0", "--memory-only", "--min-transitions", "900000")
         for _ in range(3):
-            before = client.status().transitions
-            worker = crew.start_worker()
-            eventually(lambda start=before: client.status().transitions > start, "its first chunk", 60)
+            worker = drives(crew, client)
             eventually(lambda: running_torcs(marker) != [], "a race, between two")
             worker.kill()
             worker.wait(10)
             eventually(lambda: running_torcs(marker) == [], "the end of its TORCS")
         # One that is asked to leave ends its TORCS itself.
-        before = client.status().transitions
-        worker = crew.start_worker()
-        eventually(lambda: client.status().transitions > before, "its first chunk", 60)
+        worker = drives(crew, client)
         worker.terminate()
         assert worker.wait(10) == 0
         assert running_torcs(marker) == []

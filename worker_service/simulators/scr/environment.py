@@ -15,7 +15,7 @@ from worker_service.simulators.scr.episode import Episode
 from worker_service.simulators.scr.gearbox import Gearbox
 from worker_service.simulators.scr.observation import ANGLES_DEGREES, ENTRIES, LIMIT, METRES_PER_SECOND, Observer
 from worker_service.simulators.scr.protocol import Action, MessageError, Sensors
-from worker_service.simulators.scr.race_files import DEFAULT_TRACK
+from worker_service.simulators.scr.race_files import DEFAULT_CAR, DEFAULT_TRACK
 from worker_service.simulators.scr.references import reference_lap_seconds
 from worker_service.simulators.scr.reward import Reward
 from worker_service.simulators.scr.server import OwnServer, Server, StrangeServer
@@ -70,7 +70,7 @@ class Torcs(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         self,
         *,
         track: str = DEFAULT_TRACK,
-        car: str = "p406",
+        car: str = DEFAULT_CAR,
         start: str = "random",
         laps: int | None = None,
         max_steps: int | None = None,

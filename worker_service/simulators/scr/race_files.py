@@ -6,8 +6,11 @@ from typing import Final
 from xml.sax.saxutils import quoteattr
 
 DEFAULT_TRACK: Final = "g-track-1"
+DEFAULT_CAR: Final = "p406"
 GRID_METRES: Final = 25.0
 """From the grid to the start line."""
+ROBOT: Final = "scr"
+"""Ours, that is driven over UDP."""
 MANY_LAPS: Final = 10_000
 """A race longer than any episode."""
 
@@ -36,7 +39,7 @@ _RACE = """<?xml version="1.0" encoding="UTF-8"?>
   </section>
   <section name="Drivers">
     <attnum name="maximum number" val="1"/>
-    <section name="1"><attnum name="idx" val="0"/><attstr name="module" val="scr"/></section>
+    <section name="1"><attnum name="idx" val="{index}"/><attstr name="module" val={robot}/></section>
   </section>
 </params>
 """
@@ -89,15 +92,34 @@ def write_settings(folder: Path, data: Path, car: str) -> None:
     (folder / "drivers" / "scr" / "scr.xml").write_text(_ROBOT.format(car=quoteattr(car)))
 
 
-def write_race(path: Path, *, track: str, category: str, to_start_metres: float) -> None:
+def write_race(
+    path: Path,
+    *,
+    track: str,
+    category: str,
+    to_start_metres: float = GRID_METRES,
+    laps: int = MANY_LAPS,
+    robot: str = ROBOT,
+    index: int = 0,
+) -> None:
     """Writes a race of one car.
 
     Args:
         to_start_metres: from where the car stands to the start line, less than a lap.
+        laps: after which the race ends.
+        robot: the module that drives.
+        index: of its drivers.
 
     Raises:
         OSError: the file cannot be written.
     """
     path.write_text(
-        _RACE.format(track=quoteattr(track), category=quoteattr(category), laps=MANY_LAPS, to_start=to_start_metres)
+        _RACE.format(
+            track=quoteattr(track),
+            category=quoteattr(category),
+            laps=laps,
+            to_start=to_start_metres,
+            robot=quoteattr(robot),
+            index=index,
+        )
     )

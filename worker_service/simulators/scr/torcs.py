@@ -31,9 +31,8 @@ class Torcs:
     """
 
     def __init__(self, track: str, car: str) -> None:
-        installation = _installation()
-        data = (installation / "data").resolve()
-        libraries = installation / "libraries"
+        data = (installation() / "data").resolve()
+        libraries = installation() / "libraries"
         self._track = track
         self._category = find_category(data, track)
         check_car(data, car)
@@ -89,16 +88,22 @@ class Torcs:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def installed() -> bool:
-    """Whether `make torcs` has been here."""
-    try:
-        _installation()
-    except FileNotFoundError:
-        return False
-    return True
+def check_track(track: str) -> None:
+    """Checks that TORCS can be started here on this track.
+
+    Raises:
+        ValueError: it has no such track.
+        FileNotFoundError: it is not installed.
+    """
+    find_category(installation() / "data", track)
 
 
-def _installation() -> Path:
+def installation() -> Path:
+    """The folder that `make torcs` made.
+
+    Raises:
+        FileNotFoundError: something is missing there.
+    """
     named = os.environ.get(INSTALLATION_VARIABLE)
     folder = Path(named) if named else Path(__file__).parents[3] / "build" / "torcs"
     for part in ("libraries/drivers/scr/scr.so", "libraries/lib/libraceengine.so", "data/tracks"):
