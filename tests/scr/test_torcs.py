@@ -109,9 +109,20 @@ def test_random_starts_stand_all_around_the_track(make: Maker) -> None:
         assert abs(environment._sensors.number("trackPos")) < 0.05
         assert abs(environment._sensors.number("angle")) < 0.05
         assert abs(environment._sensors.number("speedX")) < 1.0
+        assert not environment._server.from_grid
     shares = np.sort(np.array(places)) / LAP_METRES
     assert shares[0] < 0.4 and shares[-1] > 0.6
     assert len(np.unique(shares.round(3))) == 12
+
+
+def test_a_track_with_a_grid_of_its_own_begins_there(make: Maker) -> None:
+    environment = make(track="wheel-2", start="random")
+    places = set()
+    for seed in range(3):
+        environment.reset(seed=seed)
+        assert environment._sensors is not None and environment._server.from_grid
+        places.add(environment._sensors.number("distFromStart"))
+    assert len(places) == 1
 
 
 def test_range_finders_measure_the_road(marker: str) -> None:

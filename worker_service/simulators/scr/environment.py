@@ -44,8 +44,8 @@ class Torcs(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     Args:
         track: the name of a track of TORCS; of a server elsewhere, only a name.
         car: the name of a car of TORCS.
-        start: "random", standing somewhere along the track, or "grid", 25 m before the start line. A server elsewhere
-            knows the grid alone.
+        start: "random", standing somewhere along the track, or "grid", before the start line. A server elsewhere, and
+            tracks that bring a grid of their own, know the grid alone.
         laps: timed laps after which the episode ends; None for no limit. After a random start the clock starts at the
             line.
         max_steps: steps after which the episode ends; None for 100 s, or with `laps` as many as slow laps take.
@@ -143,7 +143,7 @@ class Torcs(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         share = float(self.np_random.random()) if self._start == "random" else None
         self._sensors = self._server.begin_race(share, ANGLES_DEGREES)
         self._connection = self._server.connection
-        self._episode = Episode(self._sensors, from_grid=share is None or not self._server.starts_anywhere)
+        self._episode = Episode(self._sensors, from_grid=self._server.from_grid)
         self._observer.begin()
         self._last_action = (0.0, 0.0)
         return self._observer.observe(self._sensors, self._last_action), {}

@@ -11,12 +11,15 @@ from worker_service.simulators.scr.torcs import START_SECONDS, Torcs
 LINE_MARGIN_METRES: Final = 2.0
 """Random starts keep this from the line, on both sides: which side the car stands on must be plain."""
 
+PLACE_METRES: Final = 1.0
+"""A car stands this close to where it was asked to, or somewhere else altogether."""
+
 
 class Server(Protocol):
     """Begins races."""
 
-    starts_anywhere: bool
-    """Whether a race may begin away from the grid."""
+    from_grid: bool
+    """Whether the race under way began on the grid."""
 
     @property
     def connection(self) -> ScrConnection:
@@ -43,9 +46,12 @@ class Server(Protocol):
 
 
 class OwnServer:
-    """TORCS, a process a race."""
+    """TORCS, a process a race.
 
-    starts_anywhere = True
+    Some of its tracks have a grid of their own, and a race begins nowhere else whatever is asked for.
+    """
+
+    from_grid = True
 
     def __init__(self, track: str, car: str, *, answer_seconds: float) -> None:
         self._torcs = Torcs(track, car)
@@ -61,13 +67,16 @@ class OwnServer:
 
     def begin_race(self, share: float | None, angles_degrees: Sequence[float]) -> Sensors:
         """See `Server`."""
+        self.from_grid = True
         if share is None:
             return self._begin(GRID_METRES, angles_degrees)
         if self._lap_metres is None:
             # Only a car on the grid knows how far it is around.
             self._lap_metres = self._begin(GRID_METRES, angles_degrees).number("distFromStart") + GRID_METRES
-        room = self._lap_metres - 2 * LINE_MARGIN_METRES
-        return self._begin(self._lap_metres - LINE_MARGIN_METRES - share * room, angles_degrees)
+        place = LINE_MARGIN_METRES + share * (self._lap_metres - 2 * LINE_MARGIN_METRES)
+        sensors = self._begin(self._lap_metres - place, angles_degrees)
+        self.from_grid = abs(sensors.number("distFromStart") - place) > PLACE_METRES
+        return sensors
 
     def failure(self, error: Exception) -> Exception:
         """See `Server`."""
@@ -96,7 +105,7 @@ class OwnServer:
 class StrangeServer:
     """A server that runs already, and begins races anew when asked."""
 
-    starts_anywhere = False
+    from_grid = True
 
     def __init__(self, host: str, port: int, *, answer_seconds: float) -> None:
         self.connection = ScrConnection(host, port, answer_seconds=answer_seconds)
