@@ -34,6 +34,22 @@ while True:
 """
 """Drives for ever; an episode is so short that a kill meets starts and ends of TORCS as often as driving."""
 
+REPLACED = """
+import os, threading, time
+from worker_service.environment import make_environment
+from worker_service.restarts import replace_process
+if os.environ.pop("FIRST", None):
+    environment = make_environment("Torcs-v0")
+    environment.reset()
+    print("driving", flush=True)
+    input()
+    threading.Thread(target=replace_process).start()
+else:
+    print("anew", flush=True)
+time.sleep(600)
+"""
+"""Begins anew in its own process, as a worker does whose simulator hangs: on another thread than drives."""
+
 
 @pytest.fixture
 def marker(monkeypatch: pytest.MonkeyPatch) -> str:
@@ -66,6 +82,24 @@ def test_no_torcs_is_left_after_fifty_kills(marker: str) -> None:
             driver.stdout.close()
         eventually(lambda: running_torcs(marker) == [], "the end of every TORCS")
     assert seen > KILLS // 2, "kills met TORCS running"
+
+
+def test_no_torcs_is_left_by_a_worker_that_began_anew(marker: str) -> None:
+    driver = subprocess.Popen(
+        [sys.executable, "-c", REPLACED],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "FIRST": "1"},
+    )
+    with driver:
+        assert driver.stdin is not None and driver.stdout is not None
+        assert driver.stdout.readline() == b"driving\n"
+        assert len(running_torcs(marker)) == 1
+        driver.stdin.write(b"\n")
+        driver.stdin.flush()
+        assert driver.stdout.readline() == b"anew\n"
+        eventually(lambda: not [pid for pid in running_torcs(marker) if pid != driver.pid], "the end of its TORCS")
+        driver.kill()
 
 
 def drives(crew: Fleet, client: BareClient) -> subprocess.Popen[bytes]:
