@@ -2,7 +2,7 @@
 
 import gymnasium
 
-# The racetrack checks its own use, so `make` returns it without wrappers: they would cost as much as a step.
+# Both check their own use, so `make` returns them without wrappers: they would cost as much as a step.
 gymnasium.register(
     id="Racetrack-v0",
     entry_point="worker_service.simulators.racetrack.environment:Racetrack",
