@@ -15,7 +15,7 @@ from deploy.pictures.racing_line import draw_racing_line
 from deploy.pictures.trace import Trace
 from worker_service.recorded_episode import RecordedEpisode, read_recording
 from worker_service.recording import RecordingError
-from worker_service.simulators.l2r.course import course_name, find_course
+from worker_service.simulators.l2r.course import DEFAULT_COURSE, course_name, find_course
 from worker_service.simulators.racetrack.catalogue import find_track, track_names
 from worker_service.simulators.racetrack.circuits import DEFAULT_CIRCUIT
 from worker_service.simulators.racetrack.render import Canvas
@@ -92,7 +92,7 @@ def recorded_track(episode: RecordedEpisode) -> Track | None:
     """
     name = episode.environment.rpartition(":")[2]
     if name == "LearnToRace-v0":
-        return find_course(course_name(str(episode.arguments.get("track", "thruxton")))).track
+        return find_course(course_name(str(episode.arguments.get("track", DEFAULT_COURSE)))).track
     if name != "Racetrack-v0":
         return None
     names = track_names(str(episode.arguments.get("track", DEFAULT_CIRCUIT)))

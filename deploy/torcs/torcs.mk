@@ -2,7 +2,6 @@
 
 TORCS_BUILD := build/torcs
 TORCS_ROBOT := deploy/torcs/robot
-TORCS_LIBRARIES ?= $(firstword $(wildcard /usr/lib/*/torcs))
 TORCS_SOURCES := $(TORCS_BUILD)/source
 TORCS_INCLUDES = $(addprefix -isystem $(TORCS_SOURCES)/src/,interfaces libs/tgf libs/robottools libs linux) \
 	-isystem $(TORCS_SOURCES)/include
@@ -14,7 +13,8 @@ torcs: $(TORCS_BUILD)/libraries/drivers/scr/scr.so
 # Debian's program with the robot beside its own: a folder of links.
 $(TORCS_BUILD)/libraries/drivers/scr/scr.so: $(wildcard $(TORCS_ROBOT)/*.cpp $(TORCS_ROBOT)/*.h) | $(TORCS_SOURCES)/.ready
 	mkdir -p $(@D)
-	ln -sfn $(TORCS_LIBRARIES)/lib $(TORCS_LIBRARIES)/modules $(TORCS_BUILD)/libraries/
+	ln -sfn $$(echo /usr/lib/*/torcs/lib /usr/lib/*/torcs/modules) $(TORCS_BUILD)/libraries/
+	ln -sfn /usr/share/games/torcs $(TORCS_BUILD)/data
 	$(CXX) -std=c++17 -O2 -Wall -Wextra -Werror -fPIC -shared $(TORCS_INCLUDES) -o $@ $(filter %.cpp,$^)
 
 $(TORCS_SOURCES)/.ready:

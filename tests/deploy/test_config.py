@@ -14,7 +14,7 @@ from deploy.local.config import Config, ConfigError, Programs
         ({"minutes": float("nan")}, "minutes is nan; it must be above 0"),
         ({"workers": 0}, "workers is 0; it must be at least 1"),
         ({"seed": -1}, "seed is -1; it must be at least 0"),
-        ({"track": "kestrel", "env": "Pendulum-v1"}, "only Racetrack-v0 and LearnToRace-v0 have tracks"),
+        ({"track": "kestrel", "env": "Pendulum-v1"}, "only Racetrack-v0, Torcs-v0 and LearnToRace-v0 have tracks"),
         ({"track": "nowhere"}, "track 'nowhere' is unknown"),
         ({"track": "missing.csv"}, "missing.csv"),
     ],
@@ -72,6 +72,32 @@ def test_learn_to_race_is_trained_from_anywhere_and_judged_from_the_start() -> N
     ]
     with pytest.raises(ConfigError, match="track 'monza' is unknown"):
         Config(env="LearnToRace-v0", track="monza", run_dir=Path("somewhere"))
+
+
+def test_track_of_torcs_is_one_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for part in ("libraries/drivers/scr/scr.so", "libraries/lib/libraceengine.so"):
+        (tmp_path / part).parent.mkdir(parents=True)
+        (tmp_path / part).touch()
+    for track in ("g-track-1", "forza"):
+        (tmp_path / "data" / "tracks" / "road" / track).mkdir(parents=True)
+    monkeypatch.setenv("DISTRIB_L2R_TORCS", str(tmp_path))
+    assert Config(env="Torcs-v0").track_name == "g-track-1"
+    command = Programs().learner_command(Config(env="Torcs-v0", track="forza", run_dir=Path("somewhere")))
+    assert command[-4:] == ["--env", "Torcs-v0", "--env-args", "track=forza"]
+    with pytest.raises(
+        ConfigError, match="track is 'kestrel', which TORCS does not have; it must be one of forza, g-tra"
+    ):
+        Config(env="Torcs-v0", track="kestrel")
+
+
+def test_torcs_that_is_not_installed_is_told_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISTRIB_L2R_TORCS", str(tmp_path))
+    with pytest.raises(ConfigError, match="run make torcs"):
+        Config(env="Torcs-v0")
+    elsewhere = "--env-args track=forza host=simulators port=3001"
+    assert Config(env="Torcs-v0", learner_flags=elsewhere).races
 
 
 def test_more_flags_reach_the_learner_as_a_shell_would_split_them() -> None:

@@ -21,6 +21,7 @@ from worker_service.simulators.racetrack.track import Track, resample
 
 Floats = NDArray[np.float64]
 
+DEFAULT_COURSE: Final = "thruxton"
 POINT_METRES: Final = 0.505
 """Between two points of a published centre line."""
 FOREIGN_NUMBER: Final = -1

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from worker_service.simulators.l2r.connection import STEP_SECONDS, Connection
 from worker_service.simulators.l2r.conventions import Conventions
-from worker_service.simulators.l2r.course import Course, course_name, find_course
+from worker_service.simulators.l2r.course import DEFAULT_COURSE, Course, course_name, find_course
 from worker_service.simulators.l2r.errors import SimulatorUnreachableError
 from worker_service.simulators.l2r.metrics import EpisodeTrace, L2RMetrics, l2r_metrics, wheels_out
 from worker_service.simulators.l2r.progress import ENDINGS, FAILURES, Progress
@@ -74,7 +74,7 @@ class LearnToRace(gymnasium.Env[Any, NDArray[np.float32]]):
     def __init__(
         self,
         *,
-        track: str = "thruxton",
+        track: str = DEFAULT_COURSE,
         simulator: str = EMULATOR,
         speed: float | None = None,
         client: str = "127.0.0.1",
