@@ -53,7 +53,7 @@ class Config:
     """Collecting workers; one evaluator comes on top."""
     track: str | None = None
     """A circuit's name, random:SEED, random:FIRST-LAST for one of these each episode, l2r:thruxton, l2r:anglesey or a
-    .csv file; with TORCS, one of its tracks; with LearnToRace-v0, thruxton or anglesey. Other environments have none."""
+    .csv file; with TORCS, one of its tracks; with LearnToRace-v0, thruxton or anglesey. Others have none."""
     env: str = RACETRACK
     """A Gymnasium id, "module:id" where a module registers it."""
     seed: int = 0
