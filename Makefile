@@ -66,6 +66,7 @@ test-kubernetes: $(SETUP)
 	TESTBED=$(TESTBED) $(BIN)/python -m pytest -m kubernetes
 
 include deploy/deploy.mk
+include deploy/torcs/torcs.mk
 
 ## Everything that can be checked by reading: style, types, contract, generated code, manifests
 .PHONY: check
@@ -116,6 +117,22 @@ $(SETUP): pyproject.toml requirements.lock
 .PHONY: l2r-maps
 l2r-maps: $(SETUP)
 	$(BIN)/python -m pip install --quiet --no-deps l2r==0.0.2
+
+## The published client of Learn-to-Race, l2r 0.0.2, in an environment of its own, for the test of the emulator
+.PHONY: l2r-client
+l2r-client: build/l2r-client/.installed
+
+# The client itself without its own list of versions, which Python 3.11 cannot have (see the file).
+build/l2r-client/.installed: tests/l2r/client-requirements.txt
+	rm -rf build/l2r-client && $(PYTHON) -m venv build/l2r-client
+	build/l2r-client/bin/python -m pip install --quiet --requirement $<
+	build/l2r-client/bin/python -m pip install --quiet --no-deps l2r==0.0.2
+	touch $@
+
+## A recorded episode as a picture of its line and as a moving picture; RECORDING=file.h5 OUT=folder
+.PHONY: replay
+replay: $(SETUP)
+	$(BIN)/python -m deploy.replay $(RECORDING) $(if $(OUT),--out $(OUT))
 
 ## Newest versions that pyproject.toml allows, as the new requirements.lock
 .PHONY: lock

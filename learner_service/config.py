@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from distrib_l2r.environment import ArgumentValue, encode_arguments
 from distrib_l2r.limits import DEFAULT_PORT
@@ -11,6 +11,12 @@ from distrib_l2r.v1 import join_pb2
 from learner_service.credit import DEFAULT_MAX_IN_FLIGHT_BYTES
 from learner_service.metrics_address import parse_address
 from learner_service.sac.config import SACConfig
+
+EVALUATION_ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Racetrack-v0": ("start=random", "laps=3"),
+    "Torcs-v0": ("start=random", "laps=1"),
+}
+"""What evaluators of racing environments drive, unless told otherwise: flying laps from each start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +28,8 @@ class EnvironmentConfig:
     env_args: tuple[str, ...] = ()
     """Keyword arguments of the environment, each name=value."""
     evaluation_env_args: tuple[str, ...] | None = None
-    """Arguments that replace those for evaluators; if not given, Racetrack-v0 drives 3 flying laps from each start."""
+    """Arguments that replace those for evaluators; if not given, Racetrack-v0 drives 3 flying laps from each start and
+    Torcs-v0 one."""
 
     def message(self) -> join_pb2.Environment:
         """For `JoinRun`.
@@ -32,17 +39,12 @@ class EnvironmentConfig:
         """
         evaluation = self.evaluation_env_args
         if evaluation is None:
-            evaluation = ("start=random", "laps=3") if self.races else ()
+            evaluation = EVALUATION_ARGUMENTS.get(self.env.rpartition(":")[2], ())
         return join_pb2.Environment(
             id=self.env,
             arguments=encode_arguments(parse_arguments(self.env_args)),
             evaluation_arguments=encode_arguments(parse_arguments(evaluation)),
         )
-
-    @property
-    def races(self) -> bool:
-        """Whether it is the embedded car."""
-        return self.env.rpartition(":")[2] == "Racetrack-v0"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,4 +53,6 @@ def test_nothing_received_can_be_executed(package: str) -> None:
 
 @pytest.mark.parametrize("package", ["learner_service", "worker_service", "protos/distrib_l2r", "deploy", "tests"])
 def test_learn_to_races_package_is_data_and_never_imported(package: str) -> None:
-    assert not [(path.name, name) for path, name in imports(package) if name.partition(".")[0] == "l2r"]
+    # The test of the published client runs one program in the client's own environment.
+    users = {path.name for path, name in imports(package) if name.partition(".")[0] == "l2r"}
+    assert users <= {"published_client.py"}

@@ -32,6 +32,10 @@ class WorkerConfig:
     """A simulator whose step takes longer hangs: the episode is aborted there and this process begins anew."""
     reset_deadline_seconds: float = 300.0
     """The same for a reset, for making and closing the environment, and for its first step, which may still load."""
+    record: Path | None = None
+    """Takes recordings of episodes, an HDF5 file each (see worker_service.recorded_episode)."""
+    record_every: int = 1
+    """Of so many episodes one is recorded."""
     tls: bool = False
     """Use TLS, trusting the system's roots or tls_ca."""
     tls_ca: Path | None = None
@@ -55,6 +59,8 @@ class WorkerConfig:
                 f"envs_per_worker is {self.envs_per_worker}; an evaluator drives one environment, so that the same "
                 "laps come out when its policy is driven again: start more evaluators instead"
             )
+        if self.record_every < 1:
+            raise ValueError(f"record_every is {self.record_every}; it must be at least 1")
         for name in ("step_deadline_seconds", "reset_deadline_seconds"):
             if not 0 < getattr(self, name) < threading.TIMEOUT_MAX:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0 and finite")

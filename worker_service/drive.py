@@ -1,8 +1,9 @@
 """`python -m worker_service.drive RUN_DIR/best`: drives a policy of a run again, without learner or network."""
 
+import json
 import sys
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ from worker_service.environment import (
     make_environment,
     observation_columns,
 )
+from worker_service.recording import RecordedEnvironment, Recorder, RecordingError
 from worker_service.saved_policy import DriveError, load_policy
 from worker_service.trace import TraceFile
 
@@ -40,6 +42,8 @@ class DriveConfig:
     """Takes the environment's own picture at the end of the last episode, as PNG."""
     trace: Path | None = None
     """Takes a line of CSV for each step: time, place, speed, reward. The racetrack has what that needs."""
+    record: Path | None = None
+    """Takes a recording of each episode (see worker_service.recorded_episode)."""
     env_wrapper: str | None = None
     """package.module:callable that wraps the environment, where the run's workers had one."""
 
@@ -96,9 +100,14 @@ def drive(config: DriveConfig) -> list[Episode]:
     trace = TraceFile(config.trace) if config.trace else None
     shown = " ".join(f"{name}={value}" for name, value in saved.arguments.items())
     print(f"policy version {saved.version.version} in {saved.environment_id} {shown}".rstrip())
-    with closing(make_environment(saved.environment_id, arguments, wrapper)) as environment:
+    with ExitStack() as stack:
+        environment = stack.enter_context(closing(make_environment(saved.environment_id, arguments, wrapper)))
         actor = Actor(saved.graph, environment_spaces(environment))
         actor.load(saved.version)
+        if config.record is not None:
+            about = {"environment": saved.environment_id, "arguments": json.dumps(arguments), "role": "drive"}
+            recorder = stack.enter_context(closing(Recorder(config.record, name="drive", about=about)))
+            environment = RecordedEnvironment(environment, recorder, lambda: saved.version.version)
         episodes = []
         seed = saved.evaluation_seed if config.seed is None else config.seed
         for number in range(config.episodes or saved.evaluation_episodes):
@@ -152,7 +161,7 @@ def main(arguments: list[str] | None = None) -> int:
     config = tyro.cli(DriveConfig, prog="python -m worker_service.drive", description=__doc__, args=arguments)
     try:
         drive(config)
-    except (DriveError, gymnasium.error.Error, OSError) as error:
+    except (DriveError, RecordingError, gymnasium.error.Error, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -131,6 +131,11 @@ class Rollout:
                 self._drive(switches=False)
         self._leave()
 
+    @property
+    def policy_version(self) -> int:
+        """Of the policy that drives."""
+        return self._actor.policy_version
+
     def abort(self, reason: str) -> None:
         """Hands over the steps gathered so far: those of the environment in use as an episode that failed.
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import logging
 import os
 import signal
@@ -17,6 +18,7 @@ from worker_service.config import WorkerConfig
 from worker_service.deadline import CallExpiredError, DeadlineWatch
 from worker_service.environment import Environment, EnvironmentWrapper, load_wrapper, make_environment
 from worker_service.outbox import Outbox
+from worker_service.recording import RecordedEnvironment, Recorder
 from worker_service.restarts import Restarts, replace_process
 from worker_service.rollout import STOP_CHECK_SECONDS, Rollout
 from worker_service.simulator import Simulator, SimulatorFailedError
@@ -67,6 +69,7 @@ class AsyncWorker:
         self._restarts = Restarts()
         self._watch = DeadlineWatch(self._on_hang)
         self._rollout: Rollout | None = None
+        self._recorder: Recorder | None = None
 
     def work(self) -> None:
         """Works until `stop`, SIGTERM or SIGINT.
@@ -186,7 +189,17 @@ class AsyncWorker:
         if self._config.role == "evaluate":
             arguments |= decode_arguments(environment.evaluation_arguments)
         _logger.info("%s with %s", environment.id, arguments or "its defaults")
-        return make_environment(environment.id, arguments, self._env_wrapper)
+        made = make_environment(environment.id, arguments, self._env_wrapper)
+        if self._config.record is None:
+            return made
+        if self._recorder is None:
+            self._recorder = Recorder(
+                self._config.record,
+                name=self._config.name,
+                every=self._config.record_every,
+                about={"environment": environment.id, "arguments": json.dumps(arguments), "role": self._config.role},
+            )
+        return RecordedEnvironment(made, self._recorder, lambda: self._rollout.policy_version if self._rollout else 0)
 
     def _on_signal(self, number: signal.Signals) -> None:
         """On the signals' thread."""
@@ -201,6 +214,9 @@ class AsyncWorker:
         try:
             if self._rollout is not None:
                 self._rollout.abort(reason)
+            if self._recorder is not None:
+                self._recorder.end("aborted", {"abort_reason": reason})
+                self._recorder.close()
             self._wait_acknowledged()
             seconds = self._restarts.add()
             if not self._stopping.is_set():
@@ -234,6 +250,8 @@ class AsyncWorker:
             report.tick()
 
     def _leave(self) -> None:
+        if self._recorder is not None:
+            self._recorder.close()
         flushed = self._client.close(FLUSH_SECONDS)
         if not flushed and len(self._outbox):
             _logger.warning("leaving with %d chunks that were never acknowledged", len(self._outbox))

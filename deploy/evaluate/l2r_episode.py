@@ -2,17 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.evaluate.l2r_metrics import EpisodeTrace, L2RMetrics, l2r_metrics, wheels_out
 from worker_service.environment import Environment
 from worker_service.saved_policy import DriveError
+from worker_service.simulators.l2r.course import Course
+from worker_service.simulators.l2r.metrics import EpisodeTrace, L2RMetrics, l2r_metrics, wheels_out
 from worker_service.simulators.racetrack import CarState, Racetrack
 from worker_service.simulators.racetrack.environment import CONTROL_SECONDS
 from worker_service.simulators.racetrack.track import Track
+
+CAUSES: Final = ("off_track", "spun", "reversed", "stalled", "out_of_bounds", "stuck", "not_progressing")
+"""Metrics of either environment that are not 0 when an episode ended so."""
 
 Act: TypeAlias = Callable[[Any], NDArray[Any]]
 """An action for an observation."""
@@ -29,7 +33,7 @@ class DrivenEpisode:
     lap_times_seconds: list[float]
     """Of the completed laps, the first from the standing start."""
     ending: str
-    """finished, off_track, spun, reversed, stalled or out_of_time."""
+    """finished, out_of_time, or one of `CAUSES`."""
     metrics: L2RMetrics
 
 
@@ -37,31 +41,33 @@ def drive_episode(environment: Environment, act: Act, *, driver: str, laps: int)
     """Drives one episode to its end.
 
     Args:
-        environment: a `Racetrack`, perhaps wrapped, that ends after `laps` laps.
+        environment: a `Racetrack` or `LearnToRace`, perhaps wrapped, that ends after `laps` laps.
         act: chooses the actions.
         driver: who that is.
         laps: asked for.
 
     Raises:
-        DriveError: the environment is no `Racetrack`.
+        DriveError: the environment is neither.
         ValueError: the episode is too short for metrics.
     """
-    racetrack = bare_racetrack(environment)
+    car, track = bare_car(environment)
     observation, _ = environment.reset(seed=0, options={"start": "standing"})
-    states, lap_times, ended = [racetrack.state], [], False
+    states, lap_times, ended = [car.state], [], False
     info: Mapping[str, Any] = {}
     while not ended:
         observation, _, terminated, truncated, info = environment.step(act(observation))
         ended = terminated or truncated
-        states.append(racetrack.state)
+        states.append(car.state)
         if "lap" in info:
             lap_times.append(float(info["lap"]["time_seconds"]))
-    causes = [cause for cause in ("off_track", "spun", "reversed", "stalled") if info["metrics"][cause]]
+    causes = [cause for cause in CAUSES if info["metrics"].get(cause)]
     ending = causes[0] if causes else "finished" if len(lap_times) >= laps else "out_of_time"
-    metrics = l2r_metrics(episode_trace(states, racetrack.track), racetrack.track, laps)
+    # Learn-to-Race's environment has its own clock, and has counted corners by it.
+    trace = episode_trace(states, track) if isinstance(car, Racetrack) else car.trace
+    metrics = l2r_metrics(trace, track, laps)
     return DrivenEpisode(
         driver=driver,
-        track=racetrack.track.name,
+        track=track.name,
         laps_asked=laps,
         lap_times_seconds=lap_times,
         ending=ending,
@@ -92,13 +98,16 @@ def episode_trace(states: list[CarState], track: Track) -> EpisodeTrace:
     )
 
 
-def bare_racetrack(environment: Environment) -> Racetrack:
-    """The embedded car within its wrappers.
+def bare_car(environment: Environment) -> tuple[Any, Track]:
+    """The `Racetrack` or `LearnToRace` within its wrappers, whose `state` says where the car is; and its track.
 
     Raises:
-        DriveError: there is none.
+        DriveError: there is neither.
     """
-    racetrack = environment.unwrapped
-    if not isinstance(racetrack, Racetrack):
-        raise DriveError(f"{environment} is no Racetrack; its wrapper must keep `unwrapped` as it is")
-    return racetrack
+    car = environment.unwrapped
+    if isinstance(car, Racetrack):
+        return car, car.track
+    course = getattr(car, "course", None)
+    if isinstance(course, Course):
+        return car, course.track
+    raise DriveError(f"{environment} is no car on a track; its wrapper must keep `unwrapped` as it is")

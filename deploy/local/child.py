@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.job_error import JobError
+from worker_service import leash
 
-LEASH: Final = Path(__file__).with_name("leash.py")
+LEASH: Final = Path(leash.__file__)
 
 THREADS: Final[Mapping[str, str]] = {
     "OMP_NUM_THREADS": "1",
@@ -36,13 +37,14 @@ class Child:
     thread's end as the parent's.
     """
 
-    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
+    def __init__(self, name: str, command: Sequence[str], log: Path, environ: Mapping[str, str] | None = None) -> None:
         """Starts it.
 
         Args:
             name: what messages call it.
             command: program and arguments.
             log: takes its standard output and error, appended to what is there.
+            environ: environment variables for it; the user's own stand.
 
         Raises:
             OSError: it cannot be started, or the log cannot be written.
@@ -57,7 +59,7 @@ class Child:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 process_group=0,
-                env={**THREADS, **os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**THREADS, **(environ or {}), **os.environ, "PYTHONUNBUFFERED": "1"},
             )
 
     @property

@@ -8,11 +8,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from worker_service.simulators.l2r.course import DEFAULT_COURSE, course_name, find_course
 from worker_service.simulators.racetrack.catalogue import find_track, track_names
 from worker_service.simulators.racetrack.circuits import DEFAULT_CIRCUIT
+from worker_service.simulators.scr.race_files import DEFAULT_TRACK
+from worker_service.simulators.scr.torcs import check_track
 
 RACETRACK: Final = "Racetrack-v0"
 """The embedded racing car, as the learner knows it too."""
+
+LEARN_TO_RACE: Final = "LearnToRace-v0"
+"""Learn-to-Race's environment; each worker starts an emulator of its simulator."""
+LEARN_TO_RACE_ARGUMENTS: Final = ("start=random", "max_steps=1000")
+LEARN_TO_RACE_EVALUATION: Final = (
+    *("--evaluation-env-args", "start=standing", "max_steps=5000"),
+    *("--evaluation-episodes", "1"),
+)
+"""Trained from anywhere on the circuit, judged by one lap from the start, which in lock-step is always the same."""
+TORCS: Final = "Torcs-v0"
+"""TORCS, as the learner knows it too."""
 
 RUN_FILES: Final = ("logs", "progress.jsonl", "evaluations.jsonl", "summary.json", "best", "newest")
 """Any of these makes a folder the folder of a run."""
@@ -39,7 +53,7 @@ class Config:
     """Collecting workers; one evaluator comes on top."""
     track: str | None = None
     """A circuit's name, random:SEED, random:FIRST-LAST for one of these each episode, l2r:thruxton, l2r:anglesey or a
-    .csv file; for the racetrack environment alone."""
+    .csv file; with TORCS, one of its tracks; with LearnToRace-v0, thruxton or anglesey. Others have none."""
     env: str = RACETRACK
     """A Gymnasium id, "module:id" where a module registers it."""
     seed: int = 0
@@ -64,15 +78,22 @@ class Config:
             raise ConfigError(
                 f"learner_flags is {self.learner_flags!r}, which no shell could split ({error}): close its quotes"
             ) from error
-        if self.track is not None:
-            if not self.races:
-                raise ConfigError(
-                    f"track is {self.track!r} and env is {self.env!r}; only {RACETRACK} has tracks: leave one out"
-                )
-            try:
+        if self.track is not None and not self.races:
+            raise ConfigError(
+                f"track is {self.track!r} and env is {self.env!r}; only {RACETRACK}, {TORCS} and {LEARN_TO_RACE} have "
+                "tracks: leave one out"
+            )
+        try:
+            if self.embedded and self.track is not None:
                 find_track(track_names(self.track)[0])
-            except (ValueError, OSError) as error:
-                raise ConfigError(str(error)) from error
+            # Arguments of the user's own may name another track, or a server elsewhere.
+            elif self.track_name is not None and "--env-args" not in self.learner_flags:
+                if self.torcs:
+                    check_track(self.track_name)
+                elif self.learns_to_race:
+                    find_course(course_name(self.track_name))
+        except (ValueError, OSError) as error:
+            raise ConfigError(str(error)) from error
         present = [name for name in RUN_FILES if (self.run_dir / name).exists()]
         if present and not self.resume:
             raise ConfigError(
@@ -85,14 +106,33 @@ class Config:
             )
 
     @property
-    def races(self) -> bool:
-        """Whether the environment is the embedded racing car."""
+    def embedded(self) -> bool:
+        """Whether the environment is the embedded racing car, whose tracks and optima are known here."""
         return self.env.rpartition(":")[2] == RACETRACK
+
+    @property
+    def torcs(self) -> bool:
+        """Whether the environment is TORCS."""
+        return self.env.rpartition(":")[2] == TORCS
+
+    @property
+    def learns_to_race(self) -> bool:
+        """Whether the environment is Learn-to-Race's."""
+        return self.env.rpartition(":")[2] == LEARN_TO_RACE
+
+    @property
+    def races(self) -> bool:
+        """Whether laps on a track are what counts."""
+        return self.embedded or self.torcs or self.learns_to_race
 
     @property
     def track_name(self) -> str | None:
         """The track driven; None where there are none."""
-        return (self.track or DEFAULT_CIRCUIT) if self.races else None
+        if not self.races:
+            return None
+        if self.track is not None:
+            return self.track
+        return DEFAULT_CIRCUIT if self.embedded else DEFAULT_TRACK if self.torcs else DEFAULT_COURSE
 
     @property
     def training_seconds(self) -> float:
@@ -121,10 +161,16 @@ class Programs:
         """The learner of a job, on a free port of this machine."""
         command = [*self.learner, "--port", "0", "--address-file", str(config.address_file)]
         command += ["--run-dir", str(config.run_dir), "--seed", str(config.seed), "--env", config.env]
+        arguments: list[str] = []
         if config.track is not None:
             # A file's whole path, so that the saved policy finds it from any working directory.
             track = Path(config.track).resolve() if config.track.endswith(".csv") else config.track
-            command += ["--env-args", f"track={track}"]
+            arguments.append(f"track={track}")
+        if config.learns_to_race:
+            arguments += LEARN_TO_RACE_ARGUMENTS
+            command += LEARN_TO_RACE_EVALUATION
+        if arguments:
+            command += ["--env-args", *arguments]
         return [*command, *shlex.split(config.learner_flags)]
 
     def worker_command(self, address: str, name: str, role: str) -> list[str]:

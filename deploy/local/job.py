@@ -15,6 +15,7 @@ from deploy.local.job_error import JobError
 from deploy.local.progress import Moment, Progress
 from deploy.local.status import StatusSource
 from distrib_l2r.v1 import status_pb2
+from worker_service.simulator_process import LOGS_VARIABLE
 
 TICK_SECONDS: Final = 0.2
 """Pause between two looks at the children and at Ctrl-C."""
@@ -141,9 +142,15 @@ class Job:
 
     def _worker_starts(self, address: str) -> dict[str, Callable[[], Child]]:
         roles = {f"worker-{index}": "collect" for index in range(self.config.workers)} | {"evaluator": "evaluate"}
+        # Where a simulator that is a program of its own leaves its log when it fails.
+        environ = {LOGS_VARIABLE: str((self.config.logs / "simulators").resolve())}
         return {
             name: partial(
-                Child, name, self.programs.worker_command(address, name, role), self.config.logs / f"{name}.log"
+                Child,
+                name,
+                self.programs.worker_command(address, name, role),
+                self.config.logs / f"{name}.log",
+                environ,
             )
             for name, role in roles.items()
         }

@@ -66,7 +66,7 @@ def conclude(job: Job, progress: Progress) -> Summary:
     """
     config, status, verdict = job.config, job.status, judge(job)
     shown = status if status.transitions else None
-    names = track_names(config.track_name) if config.track_name else ()
+    names = track_names(config.track_name) if config.embedded and config.track_name else ()
     # Laps of several tracks compare with no one optimum, and lie on no one picture.
     track = find_track(names[0]) if len(names) == 1 else None
     optimum = find_optimum(track, Vehicle()) if track else None

@@ -11,6 +11,8 @@ from deploy.local.config import Config
 from deploy.local.status import flow_state_name
 from deploy.versions import library_versions
 from distrib_l2r.v1 import status_pb2
+from worker_service.simulators.scr.race_files import DEFAULT_CAR
+from worker_service.simulators.scr.references import reference_lap_seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,8 @@ class Summary:
     """The least that a lap begun like the best can take, by optimal control; null where it is not known."""
     lap_ratio: float | None
     """best_lap_seconds over optimum_lap_seconds; null where that is not known."""
+    reference_lap_seconds: float | None
+    """The best flying lap of the simulator's own drivers, on TORCS; null where it is not known."""
     best_policy_version: int | None
     """The version kept in best/: every lap clean before any lap lost, then lap time; without laps the mean return."""
     best_policy_lap_seconds: float | None
@@ -96,11 +100,12 @@ class Summary:
     def _lines(self) -> list[tuple[str, str]]:
         lines = [("environment", self.environment if self.track is None else f"{self.environment}, {self.track}")]
         if self.best_lap_seconds is not None:
-            ratio = (
-                ""
-                if self.lap_ratio is None
-                else f", {self.lap_ratio:.3f} x the optimum of {self.optimum_lap_seconds:.3f} s"
-            )
+            ratio = ""
+            if self.lap_ratio is not None:
+                ratio = f", {self.lap_ratio:.3f} x the optimum of {self.optimum_lap_seconds:.3f} s"
+            elif self.reference_lap_seconds is not None:
+                share = self.best_lap_seconds / self.reference_lap_seconds
+                ratio = f", {share:.3f} x the {self.reference_lap_seconds:.2f} s of TORCS's best robot"
             lines.append(("best lap", f"{self.best_lap_seconds:.3f} s{ratio}"))
         if self.first_lap_wall_seconds is not None:
             lines.append(("first lap", f"after {self.first_lap_wall_seconds:.0f} s of training"))
@@ -150,6 +155,7 @@ def summarise(
         best_lap_policy_version=best_lap.policy_version if best_lap else None,
         optimum_lap_seconds=optimum_lap_seconds,
         lap_ratio=ratio,
+        reference_lap_seconds=reference_lap_seconds(DEFAULT_CAR, config.track_name or "") if config.torcs else None,
         best_policy_version=best.policy_version if best else None,
         best_policy_lap_seconds=best.best_lap_seconds if best and best.HasField("best_lap_seconds") else None,
         best_policy_mean_return=best.mean_return if best else None,
@@ -174,5 +180,5 @@ def summarise(
 
 
 def races(config: Config, status: status_pb2.RunStatus) -> bool:
-    """Whether laps are what counts: the embedded car, or any environment that reports laps."""
+    """Whether laps are what counts: a racing environment, or any that reports laps."""
     return config.races or status.laps_total > 0 or status.HasField("first_lap")

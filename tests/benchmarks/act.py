@@ -13,10 +13,10 @@ from distrib_l2r.policy import PolicyGraph, PolicyVersion
 from distrib_l2r.spaces import Spaces
 from distrib_l2r.tensor import Array
 from learner_service.actor_export import actor_weights, export_actor
-from learner_service.sac.actor import LOG_DEVIATION_BOUNDS
 from learner_service.sac.config import SACConfig
 from learner_service.sac.features import LARGEST_DEVIATION
 from learner_service.sac.sac import SAC
+from learner_service.sac.squashed_gaussian import LOG_DEVIATION_BOUNDS
 from tests.benchmarks.comparison import Comparison
 from worker_service.actor import Actor
 

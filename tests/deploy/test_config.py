@@ -14,7 +14,7 @@ from deploy.local.config import Config, ConfigError, Programs
         ({"minutes": float("nan")}, "minutes is nan; it must be above 0"),
         ({"workers": 0}, "workers is 0; it must be at least 1"),
         ({"seed": -1}, "seed is -1; it must be at least 0"),
-        ({"track": "kestrel", "env": "Pendulum-v1"}, "only Racetrack-v0 has tracks"),
+        ({"track": "kestrel", "env": "Pendulum-v1"}, "only Racetrack-v0, Torcs-v0 and LearnToRace-v0 have tracks"),
         ({"track": "nowhere"}, "track 'nowhere' is unknown"),
         ({"track": "missing.csv"}, "missing.csv"),
     ],
@@ -57,6 +57,47 @@ def test_track_is_the_default_circuit_of_the_racetrack_and_none_elsewhere() -> N
     assert Config().track_name == "larkfield"
     assert Config(env="worker_service.simulators.racetrack:Racetrack-v0", track="kestrel").track_name == "kestrel"
     assert Config(env="Pendulum-v1").track_name is None
+
+
+def test_learn_to_race_is_trained_from_anywhere_and_judged_from_the_start() -> None:
+    # A track of the racetrack's, which its emulator has too; the published maps may not be installed.
+    command = Programs().learner_command(Config(env="LearnToRace-v0", track="kestrel", run_dir=Path("somewhere")))
+    assert command[-4:] == ["--env-args", "track=kestrel", "start=random", "max_steps=1000"]
+    assert command[-9:-4] == [
+        "--evaluation-env-args",
+        "start=standing",
+        "max_steps=5000",
+        "--evaluation-episodes",
+        "1",
+    ]
+    with pytest.raises(ConfigError, match="track 'monza' is unknown"):
+        Config(env="LearnToRace-v0", track="monza", run_dir=Path("somewhere"))
+
+
+def test_track_of_torcs_is_one_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for part in ("libraries/drivers/scr/scr.so", "libraries/lib/libraceengine.so"):
+        (tmp_path / part).parent.mkdir(parents=True)
+        (tmp_path / part).touch()
+    for track in ("g-track-1", "forza"):
+        (tmp_path / "data" / "tracks" / "road" / track).mkdir(parents=True)
+    monkeypatch.setenv("DISTRIB_L2R_TORCS", str(tmp_path))
+    assert Config(env="Torcs-v0").track_name == "g-track-1"
+    command = Programs().learner_command(Config(env="Torcs-v0", track="forza", run_dir=Path("somewhere")))
+    assert command[-4:] == ["--env", "Torcs-v0", "--env-args", "track=forza"]
+    with pytest.raises(
+        ConfigError, match="track is 'kestrel', which TORCS does not have; it must be one of forza, g-tra"
+    ):
+        Config(env="Torcs-v0", track="kestrel")
+
+
+def test_torcs_that_is_not_installed_is_told_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISTRIB_L2R_TORCS", str(tmp_path))
+    with pytest.raises(ConfigError, match="run make torcs"):
+        Config(env="Torcs-v0")
+    elsewhere = "--env-args track=forza host=simulators port=3001"
+    assert Config(env="Torcs-v0", learner_flags=elsewhere).races
 
 
 def test_more_flags_reach_the_learner_as_a_shell_would_split_them() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deploy.evaluate.l2r import CAVEAT, DRIVER_NAME, L2RConfig, circuit_name, evaluate, main
+from deploy.evaluate.l2r import CAVEAT, DRIVER_NAME, EMULATOR_CAVEAT, L2RConfig, circuit_name, evaluate, main
 from deploy.evaluate.published import PUBLISHED
 from tests.deploy.policies import save_idle_pendulum, save_policy, save_slow_driver
 from tests.racetrack.builders import circle_track, needs_l2r_maps
@@ -45,6 +45,31 @@ def test_both_drivers_keep_all_wheels_on_real_circuits(tmp_path: Path, circuit: 
     for episode in evaluate(L2RConfig(policy=tmp_path, track=f"l2r:{circuit}")):
         assert episode.ending == "finished"
         assert (episode.metrics.completion_within_bounds_percent, episode.metrics.admissibility) == (100.0, 1.0)
+
+
+@pytest.mark.slow
+def test_policy_behind_the_wire_is_driven_beside_the_driver(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_track(circle_track(radius_metres=60.0, clockwise=True), tmp_path / "ring.csv")
+    # The slow driver of the racetrack, which sees the same 59 numbers here.
+    weight = np.zeros((59, 2), "f4")
+    weight[[0, 1, 15], 0] = [-0.3, -1.0, 8.0]
+    weight[3, 1] = -20.0
+    save_policy(
+        tmp_path,
+        weight=weight,
+        bias=np.array([0.0, 5.6], "f4"),
+        environment="worker_service.simulators:LearnToRace-v0",
+        evaluation_arguments={"track": str(tmp_path / "ring.csv"), "start": "standing"},
+    )
+    out = tmp_path / "results.json"
+    assert main([str(tmp_path), "--out", str(out)]) == 0
+    kept = json.loads(out.read_text())
+    assert [episode["ending"] for episode in kept["episodes"]] == ["finished", "finished"]
+    for episode in kept["episodes"]:
+        assert episode["metrics"]["completion_percent"] == pytest.approx(100.0, abs=0.5)
+        assert episode["metrics"]["admissibility"] == 1.0
+    assert kept["caveat"] == EMULATOR_CAVEAT
+    assert EMULATOR_CAVEAT in " ".join(capsys.readouterr().out.split())
 
 
 def test_results_are_printed_and_kept_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,4 +136,4 @@ def test_wrong_argument_is_one_sentence(
 def test_policy_of_another_environment_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_idle_pendulum(tmp_path)
     assert main([str(tmp_path)]) == 1
-    assert "the policy drives Pendulum-v1; only one of Racetrack-v0" in capsys.readouterr().err
+    assert "the policy drives Pendulum-v1; only one of Racetrack-v0 or LearnToRace-v0" in capsys.readouterr().err

@@ -37,9 +37,11 @@ def test_environment_arguments_without_a_name_are_refused_with_an_example() -> N
         parse_arguments(("harbour",))
 
 
-def test_the_embedded_car_is_evaluated_over_flying_laps() -> None:
+def test_racing_cars_are_evaluated_over_flying_laps() -> None:
     arguments = EnvironmentConfig().message().evaluation_arguments
     assert decode_arguments(arguments) == {"start": "random", "laps": 3}
+    torcs = EnvironmentConfig(env="worker_service.simulators:Torcs-v0").message().evaluation_arguments
+    assert decode_arguments(torcs) == {"start": "random", "laps": 1}
     assert not EnvironmentConfig(env="Pendulum-v1").message().evaluation_arguments
 
 

@@ -5,8 +5,9 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.racetrack.builders import circle_track
+from worker_service.simulators.lap import Lap
 from worker_service.simulators.racetrack import Reward
-from worker_service.simulators.racetrack.laps import Lap, LapClock
+from worker_service.simulators.racetrack.laps import LapClock
 from worker_service.simulators.racetrack.track import Track
 from worker_service.simulators.racetrack.tracking import MARK_PASSED, PLACE, REVERSED, SPUN, follow
 from worker_service.simulators.racetrack.vehicle import CAR

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -21,6 +22,7 @@ from tests.worker.rows import ring_rewards
 from worker_service import AsyncWorker, WorkerConfig, waiting
 from worker_service.client import LearnerRefusedError
 from worker_service.environment import Environment
+from worker_service.recorded_episode import read_recording
 
 pytestmark = pytest.mark.usefixtures("fake_actor_exported_once")
 
@@ -59,6 +61,20 @@ def working(address: str, **fields: object) -> Iterator[AsyncWorker]:
         worker.stop()
         thread.join(10)
         assert not thread.is_alive(), "the worker stops"
+
+
+def test_worker_records_every_second_episode_with_the_versions_that_drove_it(tmp_path: Path) -> None:
+    with learner() as node, working(node.address, record=tmp_path, record_every=2):
+        eventually(lambda: node.status().transitions >= 100, "transitions arrive")
+        eventually(lambda: len(list(tmp_path.glob("*.h5"))) >= 3, "recordings are written")
+    episodes = [read_recording(path) for path in sorted(tmp_path.glob("*.h5"))]
+    assert [episode.about["episode"] for episode in episodes] == list(range(0, 2 * len(episodes), 2))
+    for episode in episodes[:-1]:
+        assert (episode.ending, episode.environment) == ("truncated", "tests.fakes:Counting-v0")
+        assert episode.arguments == {"step_seconds": 0.001}
+        assert episode.reward.tolist() == list(range(1, 11))
+        assert episode.policy_version.min() >= 1
+    assert not list(tmp_path.glob(".*")), "and nothing half written"
 
 
 def test_what_the_worker_drove_is_what_replay_holds() -> None:

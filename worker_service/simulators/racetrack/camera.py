@@ -27,16 +27,28 @@ class Camera:
 
     Args:
         track: the track.
-        pixels: width and height of the picture.
+        pixels: width of the picture.
+        height_pixels: its height; the width if not given.
+        field_of_view_degrees: from its left edge to its right.
 
     Raises:
-        ValueError: the size is not within 16 to 1,024.
+        ValueError: the size is not within 16 to 1,024, or the field of view not within 10 to 150 degrees.
     """
 
-    def __init__(self, track: Track, pixels: int) -> None:
-        if not MIN_PIXELS <= pixels <= MAX_PIXELS:
-            raise ValueError(f"camera is {pixels} pixels wide; it must be {MIN_PIXELS} to {MAX_PIXELS}, or False")
-        self.shape = (pixels, pixels, 3)
+    def __init__(
+        self,
+        track: Track,
+        pixels: int,
+        height_pixels: int | None = None,
+        field_of_view_degrees: float = FIELD_OF_VIEW_DEGREES,
+    ) -> None:
+        height = pixels if height_pixels is None else height_pixels
+        if not (MIN_PIXELS <= pixels <= MAX_PIXELS and MIN_PIXELS <= height <= MAX_PIXELS):
+            size = f"{pixels} pixels wide" if height_pixels is None else f"{pixels} x {height} pixels large"
+            raise ValueError(f"camera is {size}; it must be {MIN_PIXELS} to {MAX_PIXELS}, or False")
+        if not 10.0 <= field_of_view_degrees <= 150.0:
+            raise ValueError(f"camera sees {field_of_view_degrees:g} degrees; it must be 10 to 150")
+        self.shape = (height, pixels, 3)
         self._road = np.column_stack(
             [
                 track.centre_line,
@@ -54,7 +66,7 @@ class Camera:
         self._origin = low
         self._nearest = np.full((cells[0], cells[1]), -1, np.int32)
         _map_nearest(track.centre_line, low, self._nearest)
-        self._forward, self._left, self._sky = _ground_points(pixels)
+        self._forward, self._left, self._sky = _ground_points(pixels, height, field_of_view_degrees)
 
     def picture(self, car: NDArray[Any]) -> NDArray[np.uint8]:
         """Draw the view of a car: uint8 [H, W, 3], RGB.
@@ -78,24 +90,25 @@ class Camera:
 
 
 def _ground_points(
-    pixels: int,
+    width: int, height: int, field_of_view_degrees: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]]:
     """For every row its distance ahead, for every pixel its distance to the left [metres].
 
     Rows whose ground is farther than `FAR_METRES` show the sky; its colour is the third result,
     [rows, 3], and such rows have distance 0.
     """
-    tangent = np.tan(np.radians(FIELD_OF_VIEW_DEGREES) / 2.0)
-    middle = (2.0 * (np.arange(pixels) + 0.5) / pixels - 1.0) * tangent
+    tangent = np.tan(np.radians(field_of_view_degrees) / 2.0)
+    across = (2.0 * (np.arange(width) + 0.5) / width - 1.0) * tangent
+    lower = (2.0 * (np.arange(height) + 0.5) / height - 1.0) * (tangent * (height / width))
     # A ray of the picture, turned by the pitch: x forward, z down.
-    forward = np.cos(PITCH_RADIANS) - middle * np.sin(PITCH_RADIANS)
-    down = np.sin(PITCH_RADIANS) + middle * np.cos(PITCH_RADIANS)
+    forward = np.cos(PITCH_RADIANS) - lower * np.sin(PITCH_RADIANS)
+    down = np.sin(PITCH_RADIANS) + lower * np.cos(PITCH_RADIANS)
     scale = np.where(down > 0.0, HEIGHT_METRES / np.maximum(down, 1e-9), np.inf)
     ahead = scale * forward
     seen = ahead < FAR_METRES
-    left = np.where(seen, scale, 0.0)[:, None] * -middle[None]
-    height = np.linspace(0.0, 1.0, pixels)[:, None] / max(1.0 - seen.mean(), 1.0 / pixels)
-    sky = np.array([110.0, 165.0, 225.0]) + np.minimum(height, 1.0) * [80.0, 55.0, 20.0]
+    left = np.where(seen, scale, 0.0)[:, None] * -across[None]
+    depth = np.linspace(0.0, 1.0, height)[:, None] / max(1.0 - seen.mean(), 1.0 / height)
+    sky = np.array([110.0, 165.0, 225.0]) + np.minimum(depth, 1.0) * [80.0, 55.0, 20.0]
     return np.where(seen, ahead, 0.0), np.ascontiguousarray(left), sky.astype(np.uint8)
 
 

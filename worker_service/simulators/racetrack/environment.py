@@ -8,12 +8,13 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from worker_service.simulators.lap import Lap
 from worker_service.simulators.racetrack import tracking
 from worker_service.simulators.racetrack.camera import Camera
 from worker_service.simulators.racetrack.car_state import CarState
 from worker_service.simulators.racetrack.catalogue import find_track, track_names
 from worker_service.simulators.racetrack.circuits import DEFAULT_CIRCUIT
-from worker_service.simulators.racetrack.laps import Lap, LapClock
+from worker_service.simulators.racetrack.laps import LapClock
 from worker_service.simulators.racetrack.optimum import find_optimum
 from worker_service.simulators.racetrack.render import Canvas
 from worker_service.simulators.racetrack.starts import STARTS, Starts

@@ -51,6 +51,18 @@ def l2r_track(circuit: str) -> Track:
         ValueError: there is no such circuit, the package is not installed, or its file is no map.
         OSError: the file cannot be read.
     """
+    return read_l2r_map(l2r_map_path(circuit), L2R_PREFIX + circuit)
+
+
+def l2r_map_path(circuit: str) -> Path:
+    """The file of a circuit.
+
+    Args:
+        circuit: a key of `L2R_MAPS`.
+
+    Raises:
+        ValueError: there is no such circuit, or the package is not installed.
+    """
     name = L2R_PREFIX + circuit
     if circuit not in L2R_MAPS:
         raise ValueError(f"track {name!r} is unknown; after l2r: it must be one of {', '.join(L2R_MAPS)}")
@@ -62,7 +74,7 @@ def l2r_track(circuit: str) -> Track:
         ) from None
     if not path.is_file():
         raise ValueError(f"track {name!r} is a map of l2r 0.0.2, but there is no file {path}: {REMEDY}")
-    return read_l2r_map(path, name)
+    return path
 
 
 def read_l2r_map(path: Path, name: str) -> Track:
@@ -80,11 +92,8 @@ def read_l2r_map(path: Path, name: str) -> Track:
         OSError: the file cannot be read.
         ValueError: it is not such a map, or not a valid track.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON ({error}); a map is a JSON object: {REMEDY}") from error
-    centre, inside, outside = (_closed_line(content, key, path) for key in ("Centre", "Inside", "Outside"))
+    content = read_l2r_json(path)
+    centre, inside, outside = (closed_line(content, key, path) for key in ("Centre", "Inside", "Outside"))
     following = np.roll(centre, -1, axis=0)
     if (centre[:, 0] * following[:, 1] - centre[:, 1] * following[:, 0]).sum() > 0.0:
         raise ValueError(f"{path} runs anticlockwise; Learn-to-Race's circuits run clockwise: reverse its lines")
@@ -99,6 +108,19 @@ def read_l2r_map(path: Path, name: str) -> Track:
                 f"{MAX_WIDTH_METRES:.0f} m; each edge must follow the centre line, Outside on its left"
             )
     return Track.from_points(name, line, left, right)
+
+
+def read_l2r_json(path: Path) -> Any:
+    """The content of a map file.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON ({error}); a map is a JSON object: {REMEDY}") from error
 
 
 def smooth(line: Floats, deviation_metres: float) -> Floats:
@@ -122,8 +144,12 @@ def smooth(line: Floats, deviation_metres: float) -> Floats:
     return np.asarray(np.fft.irfft(np.fft.rfft(line, axis=0) * twice[:, None], len(line), axis=0))
 
 
-def _closed_line(content: Any, key: str, path: Path) -> Floats:
-    """The line `key` of a map: float64 [M, 2], no point twice in a row."""
+def closed_line(content: Any, key: str, path: Path) -> Floats:
+    """The line `key` of a map: float64 [M, 2], no point twice in a row.
+
+    Raises:
+        ValueError: there is no such line, or it is none.
+    """
     try:
         line = np.asarray(content[key], np.float64)
     except (KeyError, TypeError, ValueError):

@@ -1,12 +1,13 @@
-"""Turns into a service that cannot outlive its launcher: `python leash.py PARENT_PID COMMAND...`.
+"""Turns into a program that cannot outlive its launcher: `python leash.py PARENT_PID COMMAND...`.
 
-The kernel is asked to send this process SIGKILL when its parent dies, and then `exec` puts the service in its place;
-the request survives `exec`. So nothing has to watch, no moment is left in which a killed launcher leaves an orphan, and
-the service keeps the process id that the launcher knows. Between fork and exec, where Python cannot run safely in a
+The launcher is `make run` with its services, or a worker with its simulator. The kernel is asked to send this process
+SIGKILL when its parent dies, and then `exec` puts the program in its place; the request survives `exec`. So nothing has
+to watch, no moment is left in which a killed launcher leaves an orphan, and the program keeps the process id that the
+launcher knows. Between fork and exec, where Python cannot run safely in a
 launcher with threads (gRPC has some), there is no code of ours at all.
 
-SIGKILL, because a service that ignores a politer signal would stay; the learner's replay is made for it. The request
-exists on Linux alone: elsewhere a killed launcher leaves its services to be ended by hand.
+SIGKILL, because a program that ignores a politer signal would stay; the learner's replay is made for it. The request
+exists on Linux alone: elsewhere a killed launcher leaves its programs to be ended by hand.
 """
 
 import ctypes

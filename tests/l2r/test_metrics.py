@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deploy.evaluate.l2r_metrics import (
+from tests.racetrack.builders import circle_track
+from worker_service.simulators.l2r.metrics import (
     EpisodeTrace,
     admissibility,
     completion_percent,
@@ -16,7 +17,6 @@ from deploy.evaluate.l2r_metrics import (
     speed_kilometres_per_hour,
     wheels_out,
 )
-from tests.racetrack.builders import circle_track
 
 Floats = NDArray[np.float64]
 

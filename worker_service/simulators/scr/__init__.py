@@ -1,0 +1,1 @@
+"""TORCS, and any server of the protocol of the Simulated Car Racing championship, as the environment `Torcs-v0`."""
