@@ -41,8 +41,7 @@ RETRIED: Final = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.RESOURCE_EXHAUSTED,
-        # The next ones are a connection that broke or hung, not an answer of the learner's. A stream replaced is
-        # this worker's own older one.
+        # The next are a connection that broke or hung. A stream replaced is this worker's own older one.
         grpc.StatusCode.DEADLINE_EXCEEDED,
         grpc.StatusCode.CANCELLED,
         grpc.StatusCode.ABORTED,
@@ -84,7 +83,8 @@ class LearnerClient:
         self._thread = threading.Thread(target=self._run_loop, name="learner-client", daemon=True)
         self._spaces_known = asyncio.Event()
         self._fetch_due = asyncio.Event()
-        self._closing = False
+        self._closing = self._leaving = False
+        self._stream: PushStream | None = None
         self._joined = False
         self.run: pb.JoinRunResponse | None = None
         """The newest answer to JoinRun."""
@@ -131,7 +131,8 @@ class LearnerClient:
         self._call_soon(self._fetch_due.set)
 
     def close(self, flush_seconds: float) -> bool:
-        """Waits for acknowledgements, at most so long, and ends the thread; returns whether all was acknowledged."""
+        """Waits until all that was put is acknowledged, at most so long, and ends the thread; whether it was."""
+        self._call_soon(self._leave)
         flushed = self.failure is None and self._outbox.wait_empty(flush_seconds)
         if self._thread.is_alive():
             self._closing = True
@@ -140,12 +141,17 @@ class LearnerClient:
         return flushed
 
     def _call_soon(self, callback: Callable[[], None]) -> None:
-        """Runs `callback` on the client's thread; called from the rollout's thread."""
         # A loop that has just ended has nobody to wake; `check` tells the rollout why.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(callback)
 
     # Below, everything runs on the client's thread.
+
+    def _leave(self) -> None:
+        self._leaving = True
+        # An older learner knows no such message and would refuse the stream.
+        if self._stream is not None and self.run is not None and self.run.limits.leaving_chunks:
+            self._stream.leave()
 
     def _run_loop(self) -> None:
         self._main = self._loop.create_task(self._serve())
@@ -269,6 +275,9 @@ class LearnerClient:
             await stream.open(pb.StreamHeader(session_id=self._session_id, graph_fingerprint=graph.fingerprint))
             backoff.reset()
             _logger.info("streaming to %s", self._config.learner)
+            self._stream = stream
+            if self._leaving:
+                self._leave()
             await stream.run()
         except SessionLostError as error:
             self._session_id = uuid.uuid4().hex
@@ -278,6 +287,7 @@ class LearnerClient:
             return "it does not answer a new stream"
         finally:
             stream.close()
+            self._stream = None
             self._outbox.on_put = lambda: None
         return "it is stopping" if stream.drained else "it ended the stream"
 

@@ -37,6 +37,7 @@ class PushStream:
         self._next_sequence = 0
         self._send_until = 0
         self._ended = False
+        self._leaving_due = False
         self.drained = False
         """Whether the learner asked to send no more."""
 
@@ -85,6 +86,11 @@ class PushStream:
         """Something was put into the outbox."""
         self._send_due.set()
 
+    def leave(self) -> None:
+        """Tells the learner that no more will be put, so that it grants credit for what is left."""
+        self._leaving_due = True
+        self._send_due.set()
+
     def close(self) -> None:
         """Ends the call, whatever its state."""
         self._call.cancel()
@@ -125,6 +131,10 @@ class PushStream:
         while not (self.drained or self._ended):
             await self._send_due.wait()
             self._send_due.clear()
+            if self._leaving_due and not self.drained:
+                self._leaving_due = False
+                leaving = pb.Leaving(last_sequence=self._outbox.newest_sequence)
+                await self._call.write(pb.PushTrajectoriesRequest(leaving=leaving))
             while not self.drained and self._next_sequence <= self._send_until:
                 chunk = self._outbox.find(self._next_sequence)
                 if chunk is None:

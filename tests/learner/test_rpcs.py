@@ -119,7 +119,7 @@ def test_push_rejects_a_second_header(client: BareClient) -> None:
     header = client.header()
     with pytest.raises(grpc.RpcError) as refused:
         client.push(header, header)
-    assert refusal(refused)[1] == "message is header; after the header only chunks may follow"
+    assert refusal(refused)[1] == "message is header; after the header only chunks and leaving may follow"
 
 
 def test_push_rejects_a_session_that_never_joined(client: BareClient) -> None:

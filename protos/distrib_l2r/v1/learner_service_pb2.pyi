@@ -193,6 +193,34 @@ class StreamHeader(_message.Message):
 Global___StreamHeader: _TypeAlias = StreamHeader  # noqa: Y015
 
 @_typing.final
+class Leaving(_message.Message):
+    """This worker was told to leave, and waits only to hand over what it holds. The
+    next answer grants credit for it, whatever samples per insert say, up to
+    leaving_chunks of JoinRun's limits for a session, as long as all leavers
+    together add no more than an eighth of replay beyond those limits.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    last_sequence: _builtins.int
+    """The sequence of the last chunk that the worker holds. Nothing beyond it is
+    credited in this session any more.
+    """
+    def __init__(
+        self,
+        *,
+        last_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_sequence", b"last_sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Leaving: _TypeAlias = Leaving  # noqa: Y015
+
+@_typing.final
 class PushTrajectoriesRequest(_message.Message):
     """One message from worker to learner."""
 
@@ -200,6 +228,7 @@ class PushTrajectoriesRequest(_message.Message):
 
     HEADER_FIELD_NUMBER: _builtins.int
     CHUNK_FIELD_NUMBER: _builtins.int
+    LEAVING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def header(self) -> Global___StreamHeader:
         """Exactly once, first."""
@@ -208,17 +237,24 @@ class PushTrajectoriesRequest(_message.Message):
     def chunk(self) -> _trajectory_pb2.TrajectoryChunk:
         """Any number of times after the header."""
 
+    @_builtins.property
+    def leaving(self) -> Global___Leaving:
+        """At most once after the header, and only where leaving_chunks of JoinRun's
+        limits is above 0.
+        """
+
     def __init__(
         self,
         *,
         header: Global___StreamHeader | None = ...,
         chunk: _trajectory_pb2.TrajectoryChunk | None = ...,
+        leaving: Global___Leaving | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "leaving", b"leaving", "message", b"message"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "leaving", b"leaving", "message", b"message"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["header", "chunk"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["header", "chunk", "leaving"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 

@@ -100,11 +100,13 @@ class LearnerServiceServicer:
 
     def PushTrajectories(self, request_iterator, context):
         """Streams trajectories in and acknowledgements out. Legal order: one header,
-        then any number of chunks, then half-close. The first answer follows the
-        header, before any chunk: it names the sequence to go on from. Later
-        answers follow commits, new policy versions and changes of credit; one
-        answer may stand for several. After half-close the last answer covers all
-        chunks received, then the stream ends OK.
+        then any number of chunks and at most one leaving, then half-close. The
+        first answer follows the header, before any chunk: it names the sequence to
+        go on from. Later answers follow commits, new policy versions and changes
+        of credit. One answer may stand for several: it follows a commit at once
+        where half of the credit is used, and else 100 ms after the answer before
+        at the latest. After half-close the last answer covers all chunks received,
+        then the stream ends OK.
 
         INVALID_ARGUMENT: a chunk breaks a rule; the message gives the field's
         path, the value and the rule. Nothing of that chunk is stored, chunks

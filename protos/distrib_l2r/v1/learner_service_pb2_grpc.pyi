@@ -59,11 +59,13 @@ class LearnerServiceStub:
     """
     PushTrajectories: _grpc.StreamStreamMultiCallable[_learner_service_pb2.PushTrajectoriesRequest, _learner_service_pb2.PushTrajectoriesResponse]
     """Streams trajectories in and acknowledgements out. Legal order: one header,
-    then any number of chunks, then half-close. The first answer follows the
-    header, before any chunk: it names the sequence to go on from. Later
-    answers follow commits, new policy versions and changes of credit; one
-    answer may stand for several. After half-close the last answer covers all
-    chunks received, then the stream ends OK.
+    then any number of chunks and at most one leaving, then half-close. The
+    first answer follows the header, before any chunk: it names the sequence to
+    go on from. Later answers follow commits, new policy versions and changes
+    of credit. One answer may stand for several: it follows a commit at once
+    where half of the credit is used, and else 100 ms after the answer before
+    at the latest. After half-close the last answer covers all chunks received,
+    then the stream ends OK.
 
     INVALID_ARGUMENT: a chunk breaks a rule; the message gives the field's
     path, the value and the rule. Nothing of that chunk is stored, chunks
@@ -110,11 +112,13 @@ class LearnerServiceAsyncStub(LearnerServiceStub):
     """
     PushTrajectories: _aio.StreamStreamMultiCallable[_learner_service_pb2.PushTrajectoriesRequest, _learner_service_pb2.PushTrajectoriesResponse]  # type: ignore[assignment]
     """Streams trajectories in and acknowledgements out. Legal order: one header,
-    then any number of chunks, then half-close. The first answer follows the
-    header, before any chunk: it names the sequence to go on from. Later
-    answers follow commits, new policy versions and changes of credit; one
-    answer may stand for several. After half-close the last answer covers all
-    chunks received, then the stream ends OK.
+    then any number of chunks and at most one leaving, then half-close. The
+    first answer follows the header, before any chunk: it names the sequence to
+    go on from. Later answers follow commits, new policy versions and changes
+    of credit. One answer may stand for several: it follows a commit at once
+    where half of the credit is used, and else 100 ms after the answer before
+    at the latest. After half-close the last answer covers all chunks received,
+    then the stream ends OK.
 
     INVALID_ARGUMENT: a chunk breaks a rule; the message gives the field's
     path, the value and the rule. Nothing of that chunk is stored, chunks
@@ -176,11 +180,13 @@ class LearnerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_learner_service_pb2.PushTrajectoriesResponse], _abc.AsyncIterator[_learner_service_pb2.PushTrajectoriesResponse]]:
         """Streams trajectories in and acknowledgements out. Legal order: one header,
-        then any number of chunks, then half-close. The first answer follows the
-        header, before any chunk: it names the sequence to go on from. Later
-        answers follow commits, new policy versions and changes of credit; one
-        answer may stand for several. After half-close the last answer covers all
-        chunks received, then the stream ends OK.
+        then any number of chunks and at most one leaving, then half-close. The
+        first answer follows the header, before any chunk: it names the sequence to
+        go on from. Later answers follow commits, new policy versions and changes
+        of credit. One answer may stand for several: it follows a commit at once
+        where half of the credit is used, and else 100 ms after the answer before
+        at the latest. After half-close the last answer covers all chunks received,
+        then the stream ends OK.
 
         INVALID_ARGUMENT: a chunk breaks a rule; the message gives the field's
         path, the value and the rule. Nothing of that chunk is stored, chunks
