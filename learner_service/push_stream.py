@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
 import grpc
@@ -90,7 +91,14 @@ class PushStream:
             self._session.heard_at = time.monotonic()
             kind = request.WhichOneof("message")
             if kind == "chunk":
-                self._commit(request.chunk)
+                self._commit((request.chunk,), ("chunk",))
+                self._acknowledge()
+            elif kind == "chunks":
+                chunks = request.chunks.chunks
+                most = self._run.config.flow.max_in_flight_chunks
+                if not 1 <= len(chunks) <= most:
+                    refuse("chunks", f"{len(chunks)} chunks", f"a message has 1 to {most}, as JoinRun's limits say")
+                self._commit(chunks, [f"chunks[{number}]" for number in range(len(chunks))])
                 self._acknowledge()
             elif kind == "leaving":
                 self._session.leave(request.leaving.last_sequence, self._training.in_flight.leaving_chunks)
@@ -98,23 +106,28 @@ class PushStream:
             else:
                 refuse("message", kind, "after the header only chunks and leaving may follow")
 
-    def _commit(self, message: trajectory_pb2.TrajectoryChunk) -> None:
-        sequence, session = message.sequence, self._session
-        if sequence > self._granted_sequence:
-            raise OverflowError(
-                f"chunk.sequence is {sequence}; credit reaches up to {self._granted_sequence}: "
-                "wait for an acknowledgement before sending more"
-            )
-        if 1 <= sequence <= session.committed_sequence:
-            return
-        if sequence > session.committed_sequence + 1:
-            rule = f"the session's next is {session.committed_sequence + 1}: resend from there"
-            refuse("chunk.sequence", sequence, rule)
-        chunk = decode_chunk(message, self._training.spaces)
-        longest = self._run.config.flow.chunk_length
-        if chunk.length > longest:
-            refuse("chunk.reward", f"{chunk.length} steps", f"a chunk has at most {longest}, as JoinRun's limits say")
-        self._run.commit(session, chunk)
+    def _commit(self, messages: Sequence[trajectory_pb2.TrajectoryChunk], paths: Sequence[str]) -> None:
+        """Commits all the chunks of a message that are new, or none."""
+        session, spaces, longest = self._session, self._training.spaces, self._run.config.flow.chunk_length
+        sequence, chunks = session.committed_sequence, []
+        for message, path in zip(messages, paths, strict=True):
+            if message.sequence > self._granted_sequence:
+                raise OverflowError(
+                    f"{path}.sequence is {message.sequence}; credit reaches up to {self._granted_sequence}: "
+                    "wait for an acknowledgement before sending more"
+                )
+            if 1 <= message.sequence <= session.committed_sequence:
+                continue
+            sequence += 1
+            if message.sequence not in (0, sequence):
+                refuse(f"{path}.sequence", message.sequence, f"the session's next is {sequence}: resend from there")
+            chunk = decode_chunk(message, spaces, path)
+            if chunk.length > longest:
+                rule = f"a chunk has at most {longest}, as JoinRun's limits say"
+                refuse(f"{path}.reward", f"{chunk.length} steps", rule)
+            chunks.append(chunk)
+        for chunk in chunks:
+            self._run.commit(session, chunk)
 
     def _acknowledge(self) -> None:
         """Sees to it that what was received is acknowledged in time."""

@@ -141,8 +141,7 @@ class LearnerClient:
         return flushed
 
     def _call_soon(self, callback: Callable[[], None]) -> None:
-        # A loop that has just ended has nobody to wake; `check` tells the rollout why.
-        with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError):  # of a loop that has just ended; `check` tells the rollout why
             self._loop.call_soon_threadsafe(callback)
 
     # Below, everything runs on the client's thread.
@@ -215,7 +214,7 @@ class LearnerClient:
         graph = decode_graph(answer.graph)
         self._joined = True
         self._tell(run=answer)
-        push = asyncio.create_task(self._push(graph, backoff), name="push")
+        push = asyncio.create_task(self._push(answer, backoff), name="push")
         fetch = asyncio.create_task(self._fetch(graph), name="fetch")
         try:
             await asyncio.wait((push, fetch), return_when=asyncio.FIRST_COMPLETED)
@@ -267,12 +266,13 @@ class LearnerClient:
                     )
                 self._tell(behaviour=Behaviour(graph, policy), newest_version=known_version)
 
-    async def _push(self, graph: PolicyGraph, backoff: Backoff) -> str:
+    async def _push(self, answer: pb.JoinRunResponse, backoff: Backoff) -> str:
         """Pushes chunks until the learner drains or the stream breaks; returns why it ended."""
-        stream = PushStream(self._stub.PushTrajectories(metadata=self._metadata), self._outbox, self._take)
+        call, most = self._stub.PushTrajectories(metadata=self._metadata), answer.limits.max_message_chunks
+        stream = PushStream(call, self._outbox, self._take, most_chunks=most or 1)
         self._outbox.on_put = lambda: self._call_soon(stream.wake)
         try:
-            await stream.open(pb.StreamHeader(session_id=self._session_id, graph_fingerprint=graph.fingerprint))
+            await stream.open(pb.StreamHeader(session_id=self._session_id, graph_fingerprint=answer.graph.fingerprint))
             backoff.reset()
             _logger.info("streaming to %s", self._config.learner)
             self._stream = stream

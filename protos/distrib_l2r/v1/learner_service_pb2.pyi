@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from distrib_l2r.v1 import join_pb2 as _join_pb2
 from distrib_l2r.v1 import policy_pb2 as _policy_pb2
 from distrib_l2r.v1 import spaces_pb2 as _spaces_pb2
@@ -10,6 +11,7 @@ from distrib_l2r.v1 import status_pb2 as _status_pb2
 from distrib_l2r.v1 import trajectory_pb2 as _trajectory_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -221,6 +223,34 @@ class Leaving(_message.Message):
 Global___Leaving: _TypeAlias = Leaving  # noqa: Y015
 
 @_typing.final
+class TrajectoryChunks(_message.Message):
+    """Several chunks at once, from a worker that has several waiting: each message
+    costs the learner as much as some chunks. All of them are stored or none.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHUNKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def chunks(self) -> _containers.RepeatedCompositeFieldContainer[_trajectory_pb2.TrajectoryChunk]:
+        """1 to max_message_chunks of JoinRun's limits, in the order of their
+        sequences.
+        """
+
+    def __init__(
+        self,
+        *,
+        chunks: _abc.Iterable[_trajectory_pb2.TrajectoryChunk] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrajectoryChunks: _TypeAlias = TrajectoryChunks  # noqa: Y015
+
+@_typing.final
 class PushTrajectoriesRequest(_message.Message):
     """One message from worker to learner."""
 
@@ -229,6 +259,7 @@ class PushTrajectoriesRequest(_message.Message):
     HEADER_FIELD_NUMBER: _builtins.int
     CHUNK_FIELD_NUMBER: _builtins.int
     LEAVING_FIELD_NUMBER: _builtins.int
+    CHUNKS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def header(self) -> Global___StreamHeader:
         """Exactly once, first."""
@@ -243,18 +274,25 @@ class PushTrajectoriesRequest(_message.Message):
         limits is above 0.
         """
 
+    @_builtins.property
+    def chunks(self) -> Global___TrajectoryChunks:
+        """As chunk, and only where max_message_chunks of JoinRun's limits is above
+        0.
+        """
+
     def __init__(
         self,
         *,
         header: Global___StreamHeader | None = ...,
         chunk: _trajectory_pb2.TrajectoryChunk | None = ...,
         leaving: Global___Leaving | None = ...,
+        chunks: Global___TrajectoryChunks | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "leaving", b"leaving", "message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "chunks", b"chunks", "header", b"header", "leaving", b"leaving", "message", b"message"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "leaving", b"leaving", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "chunks", b"chunks", "header", b"header", "leaving", b"leaving", "message", b"message"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["header", "chunk", "leaving"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["header", "chunk", "leaving", "chunks"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 

@@ -108,9 +108,9 @@ class LearnerServiceServicer:
         at the latest. After half-close the last answer covers all chunks received,
         then the stream ends OK.
 
-        INVALID_ARGUMENT: a chunk breaks a rule; the message gives the field's
-        path, the value and the rule. Nothing of that chunk is stored, chunks
-        before it stay committed. FAILED_PRECONDITION: the session has not joined
+        INVALID_ARGUMENT: a message breaks a rule; the error gives the field's path,
+        the value and the rule. Nothing of that message is stored, chunks before it
+        stay committed. FAILED_PRECONDITION: the session has not joined
         (a restarted learner: call JoinRun again), or the fingerprint is not the
         run's. ABORTED: a newer stream of the same session replaced this one.
         RESOURCE_EXHAUSTED: more chunks in flight than max_in_flight_chunks.
