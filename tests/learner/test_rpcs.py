@@ -157,6 +157,22 @@ def test_several_chunks_beyond_credit_are_refused_as_exhausted(client: BareClien
     assert client.status().transitions == 0
 
 
+def test_one_answer_stands_for_chunks_that_follow_each_other(client: BareClient) -> None:
+    stream = client.open(client.header())
+    stream.answer()
+    answers, pairs = 0, 6
+    for sent in range(0, 2 * pairs, 2):
+        for sequence in (sent + 1, sent + 2):
+            stream.send(chunk_request(sequence, length=2, first_step=2 * (sequence - 1)))
+        committed = 0
+        while committed < sent + 2:
+            committed = stream.answer().committed_sequence
+            answers += 1
+    # One answer a pair, but for a pair that a slow machine pulls apart.
+    assert pairs <= answers <= pairs + 3
+    stream.send(None)
+
+
 def test_a_gap_in_sequence_is_refused_with_the_sequence_to_resend_from(client: BareClient) -> None:
     with pytest.raises(grpc.RpcError) as refused:
         client.push(client.header(), chunk_request(1), chunk_request(3))
