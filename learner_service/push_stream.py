@@ -31,16 +31,19 @@ class PushStream:
     """Lives on the server's event loop, from the header on.
 
     A commit is acknowledged at once, unless the last answer is less than `ANSWER_PERIOD_SECONDS` old and the worker has
-    used less than half of the credit it was given then: its next chunks are acknowledged with it.
+    used less than half of the credit it was given then, and of its buffer: its next chunks are acknowledged with it.
 
     Args:
         run: takes the chunks.
         training: the run's.
         session: whose stream it is.
+        header: the stream's first message.
         context: of the call.
     """
 
-    def __init__(self, run: Run, training: Training, session: Session, context: Context) -> None:
+    def __init__(
+        self, run: Run, training: Training, session: Session, header: pb.StreamHeader, context: Context
+    ) -> None:
         self._run = run
         self._training = training
         self._session = session
@@ -51,6 +54,7 @@ class PushStream:
         self._answered_at = -math.inf
         # The first acknowledgement, which comes before the reader looks at any chunk, grants more.
         self._told_sequence = self._granted_sequence = session.committed_sequence
+        self._buffer_chunks = header.buffer_chunks or run.config.flow.max_in_flight_chunks
         self._credit = 0
         self._replaced = self._draining = False
 
@@ -136,7 +140,8 @@ class PushStream:
         next_at = self._answered_at + ANSWER_PERIOD_SECONDS
         # A worker that leaves waits for nothing but its last acknowledgement.
         leaves = session.leaves_after is not None and session.committed_sequence >= session.leaves_after
-        if 2 * used >= self._credit or leaves or self._loop.time() >= next_at:
+        window = min(self._credit, self._buffer_chunks)
+        if 2 * used >= window or leaves or self._loop.time() >= next_at:
             self.notify()
         elif self._answer_timer is None:
             self._answer_timer = self._loop.call_at(next_at, self.notify)

@@ -102,11 +102,12 @@ class LearnerServicer:
         self, requests: AsyncIterator[pb.PushTrajectoriesRequest], context: Context
     ) -> None:
         """See learner_service.proto."""
-        session = await self._open(requests, context)
-        if session is None:
+        opened = await self._open(requests, context)
+        if opened is None:
             return
+        session, header = opened
         training = self._training()
-        stream = PushStream(self._run, training, session, context)
+        stream = PushStream(self._run, training, session, header, context)
         if session.stream is not None:
             session.stream.replace()
         session.stream = stream
@@ -148,8 +149,10 @@ class LearnerServicer:
         assert training is not None, "streams open only once training began"
         return training
 
-    async def _open(self, requests: AsyncIterator[pb.PushTrajectoriesRequest], context: Context) -> Session | None:
-        """The session of a new stream; None where it was refused."""
+    async def _open(
+        self, requests: AsyncIterator[pb.PushTrajectoriesRequest], context: Context
+    ) -> tuple[Session, pb.StreamHeader] | None:
+        """The session and the header of a new stream; None where it was refused."""
         try:
             first = await asyncio.wait_for(anext(requests, None), HEADER_DEADLINE_SECONDS)
         except TimeoutError:
@@ -176,7 +179,7 @@ class LearnerServicer:
                 f"{training.store.fingerprint}: call JoinRun again",
             )
             return None
-        return session
+        return session, first.header
 
 
 def _unjoined(session_id: str) -> str:

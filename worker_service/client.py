@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import grpc
 
@@ -121,9 +121,9 @@ class LearnerClient:
         Raises:
             LearnerRefusedError: the learner wants nothing of this worker.
         """
+        if isinstance(self.failure, LearnerRefusedError):
+            raise self.failure
         if self.failure is not None:
-            if isinstance(self.failure, LearnerRefusedError):
-                raise self.failure
             raise RuntimeError("the learner client failed") from self.failure
 
     def refresh(self) -> None:
@@ -235,8 +235,7 @@ class LearnerClient:
             spaces=encode_spaces(spaces) if spaces is not None else None,
         )
         deadline = JOIN_DEADLINE_SECONDS if spaces is not None else CALL_DEADLINE_SECONDS
-        answer: pb.JoinRunResponse = await self._stub.JoinRun(request, timeout=deadline, metadata=self._metadata)
-        return answer
+        return cast("pb.JoinRunResponse", await self._stub.JoinRun(request, timeout=deadline, metadata=self._metadata))
 
     async def _fetch(self, graph: PolicyGraph) -> None:
         """Fetches the newest version whenever one is due; the first after joining whatever its number.
@@ -249,17 +248,14 @@ class LearnerClient:
             await self._fetch_due.wait()
             self._fetch_due.clear()
             request = pb.GetPolicyRequest(session_id=self._session_id, known_version=known_version)
-            answer: pb.GetPolicyResponse = await self._stub.GetPolicy(
-                request, timeout=CALL_DEADLINE_SECONDS, metadata=self._metadata
-            )
+            answer = await self._stub.GetPolicy(request, timeout=CALL_DEADLINE_SECONDS, metadata=self._metadata)
             if answer.HasField("policy"):
                 policy = decode_version(answer.policy)
                 known_version = policy.version
                 before = self.behaviour.policy.version if self.behaviour is not None else 0
                 if known_version < before:
                     _logger.warning(
-                        "taking up policy version %d after %d: the learner that answers now began run %r anew, as one "
-                        "that kept its run would have counted on",
+                        "taking up policy version %d after %d: the learner that answers now began run %r anew",
                         known_version,
                         before,
                         self.run.run_id if self.run is not None else "",
@@ -272,7 +268,9 @@ class LearnerClient:
         stream = PushStream(call, self._outbox, self._take, most_chunks=most or 1)
         self._outbox.on_put = lambda: self._call_soon(stream.wake)
         try:
-            await stream.open(pb.StreamHeader(session_id=self._session_id, graph_fingerprint=answer.graph.fingerprint))
+            header = pb.StreamHeader(session_id=self._session_id, graph_fingerprint=answer.graph.fingerprint)
+            header.buffer_chunks = self._config.buffer_chunks
+            await stream.open(header)
             backoff.reset()
             _logger.info("streaming to %s", self._config.learner)
             self._stream = stream

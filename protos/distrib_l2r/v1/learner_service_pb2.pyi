@@ -176,19 +176,25 @@ class StreamHeader(_message.Message):
 
     SESSION_ID_FIELD_NUMBER: _builtins.int
     GRAPH_FINGERPRINT_FIELD_NUMBER: _builtins.int
+    BUFFER_CHUNKS_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """The session of a JoinRun."""
     graph_fingerprint: _builtins.str
     """Fingerprint of the graph the worker acts with."""
+    buffer_chunks: _builtins.int
+    """Chunks that the worker can hold until they are acknowledged: answers come
+    soon enough that it need not wait for them. 0: at least as many as credit.
+    """
     def __init__(
         self,
         *,
         session_id: _builtins.str = ...,
         graph_fingerprint: _builtins.str = ...,
+        buffer_chunks: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["graph_fingerprint", b"graph_fingerprint", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buffer_chunks", b"buffer_chunks", "graph_fingerprint", b"graph_fingerprint", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -63,8 +63,8 @@ class LearnerServiceStub:
     first answer follows the header, before any chunk: it names the sequence to
     go on from. Later answers follow commits, new policy versions and changes
     of credit. One answer may stand for several: it follows a commit at once
-    where half of the credit is used, and else 100 ms after the answer before
-    at the latest. After half-close the last answer covers all chunks received,
+    where half of the credit or of buffer_chunks is used, and else 100 ms after
+    the answer before at the latest. After half-close the last answer covers all chunks received,
     then the stream ends OK.
 
     INVALID_ARGUMENT: a message breaks a rule; the error gives the field's path,
@@ -116,8 +116,8 @@ class LearnerServiceAsyncStub(LearnerServiceStub):
     first answer follows the header, before any chunk: it names the sequence to
     go on from. Later answers follow commits, new policy versions and changes
     of credit. One answer may stand for several: it follows a commit at once
-    where half of the credit is used, and else 100 ms after the answer before
-    at the latest. After half-close the last answer covers all chunks received,
+    where half of the credit or of buffer_chunks is used, and else 100 ms after
+    the answer before at the latest. After half-close the last answer covers all chunks received,
     then the stream ends OK.
 
     INVALID_ARGUMENT: a message breaks a rule; the error gives the field's path,
@@ -184,8 +184,8 @@ class LearnerServiceServicer(metaclass=_abc_1.ABCMeta):
         first answer follows the header, before any chunk: it names the sequence to
         go on from. Later answers follow commits, new policy versions and changes
         of credit. One answer may stand for several: it follows a commit at once
-        where half of the credit is used, and else 100 ms after the answer before
-        at the latest. After half-close the last answer covers all chunks received,
+        where half of the credit or of buffer_chunks is used, and else 100 ms after
+        the answer before at the latest. After half-close the last answer covers all chunks received,
         then the stream ends OK.
 
         INVALID_ARGUMENT: a message breaks a rule; the error gives the field's path,
