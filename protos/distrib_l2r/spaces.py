@@ -42,6 +42,11 @@ class Box:
         return self.low.dtype
 
     @cached_property
+    def data_type(self) -> int:
+        """The wire's number of the dtype."""
+        return data_type(self.low.dtype)
+
+    @cached_property
     def element_bytes(self) -> int:
         """Bytes of one element of the space."""
         return self.low.nbytes

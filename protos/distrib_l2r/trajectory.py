@@ -12,7 +12,6 @@ from distrib_l2r.invalid import refuse
 from distrib_l2r.limits import MAX_REASON_LENGTH
 from distrib_l2r.spaces import Box, Spaces
 from distrib_l2r.tensor import (
-    DTYPES,
     Array,
     all_finite,
     checked_name,
@@ -40,6 +39,11 @@ class Purpose(IntEnum):
 
     TRAINING = trajectory_pb2.PURPOSE_TRAINING
     EVALUATION = trajectory_pb2.PURPOSE_EVALUATION
+
+
+# Looking a number up in an enumeration takes several times as long.
+_PURPOSES: Final[Mapping[int, Purpose]] = {int(purpose): purpose for purpose in Purpose}
+_ENDINGS: Final[Mapping[int, Ending]] = {int(ending): ending for ending in Ending}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,20 +145,21 @@ def decode_chunk(message: trajectory_pb2.TrajectoryChunk, spaces: Spaces, path: 
         refuse(f"{path}.sequence", sequence, "it starts at 1")
     if policy_version < 1:
         refuse(f"{path}.policy_version", policy_version, "it starts at 1")
-    try:
-        purpose, ending = Purpose(message.purpose), Ending(message.ending)
-    except ValueError:
+    purpose, ending = _PURPOSES.get(message.purpose), _ENDINGS.get(message.ending)
+    if purpose is None or ending is None:
         refuse(f"{path}.purpose, {path}.ending", (message.purpose, message.ending), "both must be listed values")
     length = len(message.reward.data) // _REWARD.element_bytes
     reward = _expected(message.reward, _REWARD, length)
     if reward is None or length == 0:
         reward = decode_tensor(message.reward, f"{path}.reward")
         refuse(f"{path}.reward", f"{reward.dtype.name} {reward.shape}", "it must be float32 [T] with T at least 1")
-    action = _expected(message.action, spaces.action, length)
+    # The bounds are finite, and so is what lies within.
+    action = _expected(message.action, spaces.action, length, finite=False)
     if action is None:
         action = decode_tensor(message.action, f"{path}.action")
         _check_column(action, spaces.action, length, f"{path}.action")
     if not spaces.action.contains_all(action):
+        decode_tensor(message.action, f"{path}.action")
         refuse(f"{path}.action", f"between {action.min()} and {action.max()}", "it must lie in the action bounds")
     observation = _decode_states(message.observation, spaces.observation, length + 1, f"{path}.observation")
     privileged = _decode_states(message.privileged, spaces.privileged, length + 1, f"{path}.privileged")
@@ -210,22 +215,22 @@ def _decode_states(
     return columns
 
 
-def _expected(message: tensor_pb2.Tensor, box: Box, rows: int) -> Array | None:
-    """The tensor as a read-only array over the message's bytes if it is `rows` finite elements of the box.
+def _expected(message: tensor_pb2.Tensor, box: Box, rows: int, *, finite: bool = True) -> Array | None:
+    """The tensor as a read-only array over the message's bytes if it is `rows` elements of the box, finite if asked.
 
     None where it is not, and where bytes have rules of their own: the last word is `decode_tensor`'s then, which takes
     several times as long.
     """
-    dtype, data, shape = box.dtype, message.data, (rows, *box.shape)
+    data, dtype, shape = message.data, box.dtype, (rows, *box.shape)
     if (
-        DTYPES.get(message.data_type) != dtype
+        message.data_type != box.data_type
         or dtype.kind == "b"
         or len(data) != rows * box.element_bytes
         or tuple(message.shape) != shape
     ):
         return None
     array: Array = np.ndarray(shape, dtype, data)
-    return array if all_finite(array) else None
+    return array if not finite or all_finite(array) else None
 
 
 def _check_column(column: Array, box: Box, rows: int, path: str) -> None:
