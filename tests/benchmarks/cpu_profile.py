@@ -174,7 +174,7 @@ def main(flags: Flags) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="profile_") as name, ExitStack() as stack:
             directory, generators = Path(name), Generators(flags.clients, stack)
-            pour = f"{flags.streams} streams, {flags.message_chunks} chunks of {flags.chunk_length} a message"
+            pour = f"{flags.streams} streams, chunks of {flags.chunk_length}, {flags.message_chunks} a message"
             for key, title, process in (
                 ("profile_ingest", f"learner, only taking in: {pour}", poured_into(flags, directory / "0", generators)),
                 (
