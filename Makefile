@@ -16,8 +16,8 @@ export OPENBLAS_NUM_THREADS := 1
 TESTBED ?= ../shared/testbed
 
 BENCHMARKS := racetrack_steps ingest interference sampling updates worker_loop distribution scale
-# These compare with stable-baselines3 and leave its rows out where it does not install.
-COMPARING := sampling updates
+# These compare with stable-baselines3, or sample with py-spy, and leave rows out where it does not install.
+COMPARING := sampling updates cpu_profile
 
 PROTOS := $(wildcard protos/distrib_l2r/v1/*.proto)
 PROTOC := ../$(BIN)/python -m grpc_tools.protoc -I. \
@@ -91,7 +91,7 @@ chaos: $(SETUP)
 .PHONY: bench
 bench: $(SETUP)
 	$(if $(filter %stable_baselines3,$(BENCH)),$(install_comparison))
-	$(if $(filter $(COMPARING),$(or $(BENCH),$(BENCHMARKS))),$(install_comparison) || echo "SKIPPED stable-baselines3" >&2)
+	$(if $(filter $(COMPARING),$(or $(BENCH),$(BENCHMARKS))),$(install_comparison) || echo "SKIPPED stable-baselines3, py-spy" >&2)
 	for name in $(or $(BENCH),$(BENCHMARKS)); do $(BIN)/python -m tests.benchmarks.$$name $(BENCH_FLAGS) || exit 1; done
 
 ## The shipped optimal laps anew, by optimal control; takes minutes a circuit

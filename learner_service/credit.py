@@ -15,6 +15,10 @@ IN_FLIGHT_SHARE_OF_REPLAY: Final = 1 / 8
 """A burst of all chunks in flight replaces at most this much of replay: what it pushes out was sampled for as long as
 the other seven eighths took to come in."""
 
+MOST_LEAVING_CHUNKS: Final = 256
+"""For which a leaving worker gets credit although samples per insert withhold it: more than any worker's buffer holds
+unless told to."""
+
 ROW_REWARD_BYTES: Final = 4
 
 
@@ -135,6 +139,28 @@ class InFlightLimit:
         # Rounded up: a whole chunk is the least that can be sent, and the next acknowledgement corrects it.
         samples = -(-allowance // (self._chunk_length * max(self._collecting, 1)))
         return self._credit(min(memory, replay, samples), memory, replay, allowance)
+
+    @property
+    def leaving_chunks(self) -> int:
+        """Most chunks that one leaving worker may hand over."""
+        return max(1, min(MOST_LEAVING_CHUNKS, self._rows // (self._chunk_length + 1)))
+
+    def leaving_credit(self, held: int) -> Credit:
+        """What a stream whose worker is leaving may have in flight now, at most `held` chunks.
+
+        Samples per insert withhold nothing from it, until leavers have added as much as may be in flight beyond the
+        point where workers are throttled: then clients that join and leave over and over wait like everybody else.
+        """
+        memory = self._share(self._chunks_in_memory, self._collecting + self._evaluating)
+        beyond = self._limiter.beyond_slack()
+        chunks = min(self._most, memory, max(held, 0), max(self._rows - beyond, 0) // self._chunk_length)
+        if chunks == 0 and held > 0:
+            return Credit(
+                0,
+                f"workers that leave have brought {beyond} transitions beyond the minimum of samples per insert; "
+                f"{self._rows} may be",
+            )
+        return Credit(chunks, "")
 
     def _credit(self, chunks: int, memory: int, replay: int, allowance: int) -> Credit:
         if chunks >= self._most:

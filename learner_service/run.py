@@ -178,6 +178,8 @@ class Run:
             chunk_length=self.config.flow.chunk_length,
             max_in_flight_chunks=self.config.flow.max_in_flight_chunks,
             max_message_bytes=MAX_MESSAGE_BYTES,
+            max_message_chunks=self.config.flow.max_in_flight_chunks,
+            leaving_chunks=self.training.in_flight.leaving_chunks if self.training is not None else 0,
         )
 
     def _tell(self) -> None:

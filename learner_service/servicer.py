@@ -11,23 +11,19 @@ from distrib_l2r.invalid import InvalidMessageError, refuse
 from distrib_l2r.limits import MAX_NAME_LENGTH, PROTOCOL_VERSION
 from distrib_l2r.policy import encode_graph
 from distrib_l2r.spaces import decode_spaces, encode_spaces
-from distrib_l2r.trajectory import decode_chunk
-from distrib_l2r.v1 import join_pb2, status_pb2
+from distrib_l2r.v1 import join_pb2
 from distrib_l2r.v1 import learner_service_pb2 as pb
-from learner_service.credit import Credit, InFlightLimit
+from learner_service.push_stream import STOPPING, Context, PushStream, refuse_call
 from learner_service.run import Run, TooManySessionsError
-from learner_service.session import Session, Stream
+from learner_service.session import Session
 from learner_service.status import Rates, run_status
+from learner_service.training import Training
 
-Context: TypeAlias = "grpc.aio.ServicerContext[pb.PushTrajectoriesRequest, pb.PushTrajectoriesResponse]"
 AnyContext: TypeAlias = "grpc.aio.ServicerContext[object, object]"
 
 MAX_SESSION_ID_LENGTH = 64
-STOPPING = "the learner is stopping; join its successor"
 HEADER_DEADLINE_SECONDS = 30.0
 """From the opening of a stream to its header."""
-HALF_CLOSE_SECONDS = 1.0
-"""From an acknowledgement that says drain to the worker's half-close."""
 
 
 class LearnerServicer:
@@ -36,7 +32,7 @@ class LearnerServicer:
     def __init__(self, run: Run, rates: Rates) -> None:
         self._run = run
         self._rates = rates
-        self._streams: set[Stream] = set()
+        self._streams: set[PushStream] = set()
         self._draining = False
 
     async def JoinRun(self, request: pb.JoinRunRequest, context: AnyContext) -> pb.JoinRunResponse:  # noqa: N802
@@ -106,27 +102,22 @@ class LearnerServicer:
         self, requests: AsyncIterator[pb.PushTrajectoriesRequest], context: Context
     ) -> None:
         """See learner_service.proto."""
-        session = await self._open(requests, context)
-        if session is None:
+        opened = await self._open(requests, context)
+        if opened is None:
             return
-        # The first acknowledgement, which comes before the reader looks at any chunk, grants more.
-        stream = Stream(session.committed_sequence)
+        session, header = opened
+        training = self._training()
+        stream = PushStream(self._run, training, session, header, context)
         if session.stream is not None:
-            session.stream.replaced = True
-            session.stream.acknowledgement_due.set()
+            session.stream.replace()
         session.stream = stream
         self._streams.add(stream)
-        in_flight = self._in_flight()
-        in_flight.open(evaluates=session.evaluates)
-        reader = asyncio.create_task(self._read(requests, session, stream), name=f"read-{session.worker_name}")
-        reader.add_done_callback(lambda _: stream.acknowledgement_due.set())
+        training.in_flight.open(evaluates=session.evaluates)
         try:
-            await self._write(session, stream, reader, context)
+            await stream.serve()
         finally:
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
             self._streams.discard(stream)
-            in_flight.close(evaluates=session.evaluates)
+            training.in_flight.close(evaluates=session.evaluates)
             if session.stream is stream:
                 session.stream = None
                 self.notify()  # one collector less: the others' share of credit grows
@@ -140,148 +131,55 @@ class LearnerServicer:
     def notify(self) -> None:
         """Lets every stream send an acknowledgement: something changed that workers should hear."""
         for stream in self._streams:
-            stream.acknowledgement_due.set()
+            stream.notify()
 
     def drain(self) -> None:
         """Refuses new work and tells every worker to leave."""
         self._draining = True
-        self.notify()
+        for stream in self._streams:
+            stream.drain()
 
     @property
     def open_streams(self) -> int:
         """How many workers are connected."""
         return len(self._streams)
 
-    def _in_flight(self) -> InFlightLimit:
+    def _training(self) -> Training:
         training = self._run.training
         assert training is not None, "streams open only once training began"
-        return training.in_flight
+        return training
 
-    async def _open(self, requests: AsyncIterator[pb.PushTrajectoriesRequest], context: Context) -> Session | None:
-        """The session of a new stream; None where it was refused."""
+    async def _open(
+        self, requests: AsyncIterator[pb.PushTrajectoriesRequest], context: Context
+    ) -> tuple[Session, pb.StreamHeader] | None:
+        """The session and the header of a new stream; None where it was refused."""
         try:
             first = await asyncio.wait_for(anext(requests, None), HEADER_DEADLINE_SECONDS)
         except TimeoutError:
             sentence = f"no header came within {HEADER_DEADLINE_SECONDS:.0f} s; send it when the stream opens"
-            _refuse(context, grpc.StatusCode.DEADLINE_EXCEEDED, sentence)
+            refuse_call(context, grpc.StatusCode.DEADLINE_EXCEEDED, sentence)
             return None
         if first is None or not first.HasField("header"):
             sentence = "the first message is not a header; send exactly one, before chunks"
-            _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, sentence)
+            refuse_call(context, grpc.StatusCode.INVALID_ARGUMENT, sentence)
             return None
         if self._draining:
-            _refuse(context, grpc.StatusCode.UNAVAILABLE, STOPPING)
+            refuse_call(context, grpc.StatusCode.UNAVAILABLE, STOPPING)
             return None
         session = self._run.sessions.get(first.header.session_id)
         training = self._run.training
         if session is None or training is None:
-            _refuse(context, grpc.StatusCode.FAILED_PRECONDITION, _unjoined(first.header.session_id))
+            refuse_call(context, grpc.StatusCode.FAILED_PRECONDITION, _unjoined(first.header.session_id))
             return None
         if first.header.graph_fingerprint != training.store.fingerprint:
-            _refuse(
+            refuse_call(
                 context,
                 grpc.StatusCode.FAILED_PRECONDITION,
                 f"header.graph_fingerprint is {first.header.graph_fingerprint!r}; the run's graph is "
                 f"{training.store.fingerprint}: call JoinRun again",
             )
             return None
-        return session
-
-    async def _read(
-        self, requests: AsyncIterator[pb.PushTrajectoriesRequest], session: Session, stream: Stream
-    ) -> None:
-        """Commits chunks until the worker half-closes.
-
-        Raises:
-            InvalidMessageError: a chunk breaks a rule.
-            OverflowError: a chunk goes beyond the credit.
-        """
-        async for request in requests:
-            if stream.replaced:
-                return
-            session.heard_at = time.monotonic()
-            if not request.HasField("chunk"):
-                refuse("message", request.WhichOneof("message"), "after the header only chunks may follow")
-            self._commit(request, session, stream)
-            stream.acknowledgement_due.set()
-
-    def _commit(self, request: pb.PushTrajectoriesRequest, session: Session, stream: Stream) -> None:
-        sequence = request.chunk.sequence
-        if sequence > stream.granted_sequence:
-            raise OverflowError(
-                f"chunk.sequence is {sequence}; credit reaches up to {stream.granted_sequence}: "
-                "wait for an acknowledgement before sending more"
-            )
-        training = self._run.training
-        assert training is not None, "streams open only once training began"
-        if 1 <= sequence <= session.committed_sequence:
-            return
-        if sequence > session.committed_sequence + 1:
-            rule = f"the session's next is {session.committed_sequence + 1}: resend from there"
-            refuse("chunk.sequence", sequence, rule)
-        chunk = decode_chunk(request.chunk, training.spaces)
-        longest = self._run.config.flow.chunk_length
-        if chunk.length > longest:
-            refuse("chunk.reward", f"{chunk.length} steps", f"a chunk has at most {longest}, as JoinRun's limits say")
-        self._run.commit(session, chunk)
-
-    async def _write(self, session: Session, stream: Stream, reader: "asyncio.Task[None]", context: Context) -> None:
-        while not stream.replaced:
-            over = reader.done()
-            await context.write(self._acknowledgement(session, stream))
-            if over:
-                _end(reader, context)
-                return
-            if self._draining:
-                # Told so, the worker half-closes; what it had sent until then is committed and acknowledged.
-                await asyncio.wait((reader,), timeout=HALF_CLOSE_SECONDS)
-                await context.write(self._acknowledgement(session, stream))
-                if reader.done():
-                    _end(reader, context)
-                else:
-                    _refuse(context, grpc.StatusCode.UNAVAILABLE, STOPPING)
-                return
-            await stream.acknowledgement_due.wait()
-            stream.acknowledgement_due.clear()
-        _refuse(context, grpc.StatusCode.ABORTED, "a newer stream of the same session replaced this one")
-
-    def _acknowledgement(self, session: Session, stream: Stream) -> pb.PushTrajectoriesResponse:
-        training = self._run.training
-        assert training is not None, "streams open only once training began"
-        credit = training.in_flight.credit(evaluates=session.evaluates)
-        if self._draining:
-            credit = Credit(0, "the learner is stopping")
-        session.grant(credit.chunks)
-        stream.granted_sequence = max(stream.granted_sequence, session.committed_sequence + credit.chunks)
-        return pb.PushTrajectoriesResponse(
-            committed_sequence=session.committed_sequence,
-            newest_policy_version=training.store.newest_version,
-            credit=credit.chunks,
-            flow_detail=credit.detail,
-            flow_state=status_pb2.FlowState.ValueType(training.limiter.flow().state),
-            drain=self._draining,
-        )
-
-
-def _end(reader: "asyncio.Task[None]", context: Context) -> None:
-    """Ends a stream whose reader is done: OK after a half-close, else with the reader's reason."""
-    error = None if reader.cancelled() else reader.exception()
-    if isinstance(error, InvalidMessageError):
-        _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
-    elif isinstance(error, OverflowError):
-        _refuse(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
-    elif error is not None:
-        raise error
-
-
-def _refuse(context: Context, code: grpc.StatusCode, sentence: str) -> None:
-    """Sets a stream's status; whoever calls returns at once.
-
-    `abort` would raise, and gRPC keeps that exception with the call: frames, unread messages and all, until the garbage
-    collector comes by. A client that is refused over and over would fill the memory.
-    """
-    context.set_code(code)
-    context.set_details(sentence)
+        return session, first.header
 
 
 def _unjoined(session_id: str) -> str:

@@ -1,24 +1,15 @@
 """A session: what the learner knows of one worker process."""
 
-import asyncio
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Optional
 
 from distrib_l2r.trajectory import Ending, TrajectoryChunk
 from distrib_l2r.v1 import join_pb2, status_pb2
 from learner_service.replay.record import ChunkRecord
 
-
-@dataclass(eq=False)
-class Stream:
-    """One open PushTrajectories call."""
-
-    granted_sequence: int
-    """Highest sequence any acknowledgement allowed."""
-    acknowledgement_due: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set by whatever the worker should hear of."""
-    replaced: bool = False
-    """Whether a newer stream of the session took over."""
+if TYPE_CHECKING:
+    from learner_service.push_stream import PushStream
 
 
 @dataclass(eq=False)
@@ -36,10 +27,12 @@ class Session:
     simulator_restarts: int = 0
     policy_version: int = 0
     heard_at: float = field(default_factory=time.monotonic)
-    stream: Stream | None = None
+    stream: Optional["PushStream"] = None
     credit: int = 0
     waiting_since: float | None = None
     """Since when its credit is 0, monotonic; None while it has some."""
+    leaves_after: int | None = None
+    """The last sequence it gets credit for, once it announced its leaving."""
 
     @property
     def number(self) -> int:
@@ -78,6 +71,11 @@ class Session:
             self.waiting_since = None
         elif self.waiting_since is None:
             self.waiting_since = time.monotonic()
+
+    def leave(self, last_sequence: int, most_chunks: int) -> None:
+        """The worker leaves after this sequence, or after so many chunks; the first announcement counts."""
+        if self.leaves_after is None:
+            self.leaves_after = min(last_sequence, self.committed_sequence + most_chunks)
 
     def status(self) -> status_pb2.WorkerStatus:
         """For `GetRunStatus`."""

@@ -12,7 +12,7 @@ import numpy as np
 from distrib_l2r.limits import CHANNEL_OPTIONS, PROTOCOL_VERSION
 from distrib_l2r.spaces import Spaces, encode_spaces
 from distrib_l2r.trajectory import Ending, EpisodeSummary, Purpose, TrajectoryChunk, encode_chunk
-from distrib_l2r.v1 import join_pb2
+from distrib_l2r.v1 import join_pb2, status_pb2
 from distrib_l2r.v1 import learner_service_pb2 as pb
 from distrib_l2r.v1 import learner_service_pb2_grpc as pb_grpc
 from tests.fakes import ACTION_SIZE, OBSERVATION_SIZE, SPACES
@@ -103,6 +103,17 @@ class OpenStream:
         for sequence in range(1, count + 1):
             self.send(chunk_request(sequence, first_step=4 * (sequence - 1)))
             self.answer_until(lambda answer, sent=sequence: answer.committed_sequence == sent)  # type: ignore[misc]
+
+    def send_until_throttled(self) -> int:
+        """Sends chunks until credit ends, as it does where the trainer stands still; how many there are then."""
+        answer = self.answer()
+        while answer.credit > 0:
+            sent = answer.committed_sequence + 1
+            assert sent < 1_000, "the trainer stands still, yet credit never ends"
+            self.send(chunk_request(sent, first_step=4 * (sent - 1)))
+            answer = self.answer_until(lambda answer, sent=sent: answer.committed_sequence == sent)  # type: ignore[misc]
+        assert answer.flow_state == status_pb2.FLOW_STATE_THROTTLED
+        return answer.committed_sequence
 
     def cancel(self) -> None:
         self._call.cancel()

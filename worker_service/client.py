@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import grpc
 
@@ -41,8 +41,7 @@ RETRIED: Final = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.RESOURCE_EXHAUSTED,
-        # The next ones are a connection that broke or hung, not an answer of the learner's. A stream replaced is
-        # this worker's own older one.
+        # The next are a connection that broke or hung. A stream replaced is this worker's own older one.
         grpc.StatusCode.DEADLINE_EXCEEDED,
         grpc.StatusCode.CANCELLED,
         grpc.StatusCode.ABORTED,
@@ -84,7 +83,8 @@ class LearnerClient:
         self._thread = threading.Thread(target=self._run_loop, name="learner-client", daemon=True)
         self._spaces_known = asyncio.Event()
         self._fetch_due = asyncio.Event()
-        self._closing = False
+        self._closing = self._leaving = False
+        self._stream: PushStream | None = None
         self._joined = False
         self.run: pb.JoinRunResponse | None = None
         """The newest answer to JoinRun."""
@@ -121,9 +121,9 @@ class LearnerClient:
         Raises:
             LearnerRefusedError: the learner wants nothing of this worker.
         """
+        if isinstance(self.failure, LearnerRefusedError):
+            raise self.failure
         if self.failure is not None:
-            if isinstance(self.failure, LearnerRefusedError):
-                raise self.failure
             raise RuntimeError("the learner client failed") from self.failure
 
     def refresh(self) -> None:
@@ -131,7 +131,8 @@ class LearnerClient:
         self._call_soon(self._fetch_due.set)
 
     def close(self, flush_seconds: float) -> bool:
-        """Waits for acknowledgements, at most so long, and ends the thread; returns whether all was acknowledged."""
+        """Waits until all that was put is acknowledged, at most so long, and ends the thread; whether it was."""
+        self._call_soon(self._leave)
         flushed = self.failure is None and self._outbox.wait_empty(flush_seconds)
         if self._thread.is_alive():
             self._closing = True
@@ -140,12 +141,16 @@ class LearnerClient:
         return flushed
 
     def _call_soon(self, callback: Callable[[], None]) -> None:
-        """Runs `callback` on the client's thread; called from the rollout's thread."""
-        # A loop that has just ended has nobody to wake; `check` tells the rollout why.
-        with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError):  # of a loop that has just ended; `check` tells the rollout why
             self._loop.call_soon_threadsafe(callback)
 
     # Below, everything runs on the client's thread.
+
+    def _leave(self) -> None:
+        self._leaving = True
+        # An older learner knows no such message and would refuse the stream.
+        if self._stream is not None and self.run is not None and self.run.limits.leaving_chunks:
+            self._stream.leave()
 
     def _run_loop(self) -> None:
         self._main = self._loop.create_task(self._serve())
@@ -209,7 +214,7 @@ class LearnerClient:
         graph = decode_graph(answer.graph)
         self._joined = True
         self._tell(run=answer)
-        push = asyncio.create_task(self._push(graph, backoff), name="push")
+        push = asyncio.create_task(self._push(answer, backoff), name="push")
         fetch = asyncio.create_task(self._fetch(graph), name="fetch")
         try:
             await asyncio.wait((push, fetch), return_when=asyncio.FIRST_COMPLETED)
@@ -230,8 +235,7 @@ class LearnerClient:
             spaces=encode_spaces(spaces) if spaces is not None else None,
         )
         deadline = JOIN_DEADLINE_SECONDS if spaces is not None else CALL_DEADLINE_SECONDS
-        answer: pb.JoinRunResponse = await self._stub.JoinRun(request, timeout=deadline, metadata=self._metadata)
-        return answer
+        return cast("pb.JoinRunResponse", await self._stub.JoinRun(request, timeout=deadline, metadata=self._metadata))
 
     async def _fetch(self, graph: PolicyGraph) -> None:
         """Fetches the newest version whenever one is due; the first after joining whatever its number.
@@ -244,31 +248,34 @@ class LearnerClient:
             await self._fetch_due.wait()
             self._fetch_due.clear()
             request = pb.GetPolicyRequest(session_id=self._session_id, known_version=known_version)
-            answer: pb.GetPolicyResponse = await self._stub.GetPolicy(
-                request, timeout=CALL_DEADLINE_SECONDS, metadata=self._metadata
-            )
+            answer = await self._stub.GetPolicy(request, timeout=CALL_DEADLINE_SECONDS, metadata=self._metadata)
             if answer.HasField("policy"):
                 policy = decode_version(answer.policy)
                 known_version = policy.version
                 before = self.behaviour.policy.version if self.behaviour is not None else 0
                 if known_version < before:
                     _logger.warning(
-                        "taking up policy version %d after %d: the learner that answers now began run %r anew, as one "
-                        "that kept its run would have counted on",
+                        "taking up policy version %d after %d: the learner that answers now began run %r anew",
                         known_version,
                         before,
                         self.run.run_id if self.run is not None else "",
                     )
                 self._tell(behaviour=Behaviour(graph, policy), newest_version=known_version)
 
-    async def _push(self, graph: PolicyGraph, backoff: Backoff) -> str:
+    async def _push(self, answer: pb.JoinRunResponse, backoff: Backoff) -> str:
         """Pushes chunks until the learner drains or the stream breaks; returns why it ended."""
-        stream = PushStream(self._stub.PushTrajectories(metadata=self._metadata), self._outbox, self._take)
+        call, most = self._stub.PushTrajectories(metadata=self._metadata), answer.limits.max_message_chunks
+        stream = PushStream(call, self._outbox, self._take, most_chunks=most or 1)
         self._outbox.on_put = lambda: self._call_soon(stream.wake)
         try:
-            await stream.open(pb.StreamHeader(session_id=self._session_id, graph_fingerprint=graph.fingerprint))
+            header = pb.StreamHeader(session_id=self._session_id, graph_fingerprint=answer.graph.fingerprint)
+            header.buffer_chunks = self._config.buffer_chunks
+            await stream.open(header)
             backoff.reset()
             _logger.info("streaming to %s", self._config.learner)
+            self._stream = stream
+            if self._leaving:
+                self._leave()
             await stream.run()
         except SessionLostError as error:
             self._session_id = uuid.uuid4().hex
@@ -278,6 +285,7 @@ class LearnerClient:
             return "it does not answer a new stream"
         finally:
             stream.close()
+            self._stream = None
             self._outbox.on_put = lambda: None
         return "it is stopping" if stream.drained else "it ended the stream"
 

@@ -71,6 +71,12 @@ class Outbox:
             return self._condition.wait_for(lambda: not self._chunks, timeout_seconds)
 
     @property
+    def newest_sequence(self) -> int:
+        """Of the newest chunk put."""
+        with self._condition:
+            return self._acknowledged_sequence + len(self._chunks)
+
+    @property
     def acknowledged_sequence(self) -> int:
         """The highest sequence let go of."""
         return self._acknowledged_sequence

@@ -8,12 +8,16 @@ from typing import Any, Final
 import grpc
 
 from distrib_l2r.v1 import learner_service_pb2 as pb
+from distrib_l2r.v1 import trajectory_pb2
 from worker_service.outbox import Outbox
 
 OPEN_DEADLINE_SECONDS: Final = 10.0
 """Until a new stream's first answer."""
 DRAIN_DEADLINE_SECONDS: Final = 2.0
 """From the learner's wish to drain until the last answer has come and the stream has ended."""
+
+MESSAGE_BYTES: Final = 2**20
+"""Of chunks that wait, so many go together: larger messages gain nothing."""
 
 
 class SessionLostError(Exception):
@@ -27,16 +31,26 @@ class PushStream:
         call: a PushTrajectories call just begun.
         outbox: what to send; acknowledged chunks leave it.
         on_answer: called with each answer, after the outbox let go of what it acknowledges.
+        most_chunks: in one message.
     """
 
-    def __init__(self, call: Any, outbox: Outbox, on_answer: Callable[[pb.PushTrajectoriesResponse], None]) -> None:
+    def __init__(
+        self,
+        call: Any,
+        outbox: Outbox,
+        on_answer: Callable[[pb.PushTrajectoriesResponse], None],
+        *,
+        most_chunks: int = 1,
+    ) -> None:
         self._call = call
         self._outbox = outbox
         self._on_answer = on_answer
+        self._most_chunks = most_chunks
         self._send_due = asyncio.Event()
         self._next_sequence = 0
         self._send_until = 0
         self._ended = False
+        self._leaving_due = False
         self.drained = False
         """Whether the learner asked to send no more."""
 
@@ -85,6 +99,11 @@ class PushStream:
         """Something was put into the outbox."""
         self._send_due.set()
 
+    def leave(self) -> None:
+        """Tells the learner that no more will be put, so that it grants credit for what is left."""
+        self._leaving_due = True
+        self._send_due.set()
+
     def close(self) -> None:
         """Ends the call, whatever its state."""
         self._call.cancel()
@@ -125,11 +144,32 @@ class PushStream:
         while not (self.drained or self._ended):
             await self._send_due.wait()
             self._send_due.clear()
-            while not self.drained and self._next_sequence <= self._send_until:
-                chunk = self._outbox.find(self._next_sequence)
-                if chunk is None:
-                    break
-                self._next_sequence += 1
-                await self._call.write(pb.PushTrajectoriesRequest(chunk=chunk))
+            if self._leaving_due and not self.drained:
+                self._leaving_due = False
+                leaving = pb.Leaving(last_sequence=self._outbox.newest_sequence)
+                await self._call.write(pb.PushTrajectoriesRequest(leaving=leaving))
+            while not self.drained and (chunks := self._waiting()):
+                await self._call.write(_request(chunks))
         if self.drained:
             await self._call.done_writing()
+
+    def _waiting(self) -> list[trajectory_pb2.TrajectoryChunk]:
+        """The chunks of the next message: as many as wait and credit, their number and their bytes allow."""
+        chunks: list[trajectory_pb2.TrajectoryChunk] = []
+        size = 0
+        while len(chunks) < self._most_chunks and self._next_sequence <= self._send_until:
+            chunk = self._outbox.find(self._next_sequence)
+            if chunk is None:
+                break
+            size += chunk.ByteSize()
+            if chunks and size > MESSAGE_BYTES:
+                break
+            chunks.append(chunk)
+            self._next_sequence += 1
+        return chunks
+
+
+def _request(chunks: list[trajectory_pb2.TrajectoryChunk]) -> pb.PushTrajectoriesRequest:
+    if len(chunks) == 1:
+        return pb.PushTrajectoriesRequest(chunk=chunks[0])
+    return pb.PushTrajectoriesRequest(chunks=pb.TrajectoryChunks(chunks=chunks))

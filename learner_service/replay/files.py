@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -66,6 +66,8 @@ class ReplayFiles:
             self.format = RecordFormat(len(layout))
             self.slots = index_slots(self.capacity)
             self._index = self._map("index.bin", (self.slots, self.format.size), np.dtype(np.uint8))
+            # Several times faster to write into than the array.
+            self._index_bytes = self._index.data.cast("B")
             self._counters = DurableWords(path / "counters.bin", ("reserved",))
             undo.pop_all()
 
@@ -116,10 +118,10 @@ class ReplayFiles:
         """Says that rows up to the position `end` are about to be written."""
         self._counters["reserved"] = end
 
-    def commit(self, record: ChunkRecord, checksums: list[int]) -> None:
+    def commit(self, record: ChunkRecord, checksums: Sequence[int]) -> None:
         """Makes a chunk part of the ring; its rows must have been written."""
-        content = self.format.pack(record, checksums)
-        self._index[(record.serial - 1) % self.slots] = np.frombuffer(content, np.uint8)
+        start = (record.serial - 1) % self.slots * self.format.size
+        self._index_bytes[start : start + self.format.size] = self.format.pack(record, checksums)
 
     def records(self) -> Iterator[tuple[ChunkRecord, tuple[int, ...]]]:
         """Every readable record with the checksums of its columns, in no order."""

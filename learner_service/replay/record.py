@@ -1,9 +1,8 @@
 """The record of a committed chunk: what recovery needs beside the rows."""
 
 import struct
-from dataclasses import dataclass
-from operator import attrgetter
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +11,7 @@ import xxhash
 _FIELDS: Final = "<8Q2I"
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkRecord:
+class ChunkRecord(NamedTuple):
     """One committed chunk. All numbers are unsigned; the last two take 4 bytes on disk, the others 8."""
 
     serial: int
@@ -40,8 +38,7 @@ class ChunkRecord:
         return self.position + self.length + 1
 
 
-_NAMES: Final = tuple(ChunkRecord.__slots__)
-_numbers: Final = attrgetter(*_NAMES)
+_NAMES: Final = ChunkRecord._fields
 
 
 class RecordFormat:
@@ -66,9 +63,9 @@ class RecordFormat:
             ("checksum", "<u8"),
         ]
 
-    def pack(self, record: ChunkRecord, checksums: list[int]) -> bytes:
+    def pack(self, record: ChunkRecord, checksums: Sequence[int]) -> bytes:
         """The record's bytes."""
-        content = self._struct.pack(*_numbers(record), *checksums)
+        content = self._struct.pack(*record, *checksums)
         return content + xxhash.xxh3_64_intdigest(content).to_bytes(8, "little")
 
     def unpack(self, content: bytes) -> tuple[ChunkRecord, tuple[int, ...]] | None:

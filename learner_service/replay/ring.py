@@ -3,8 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import xxhash
@@ -21,8 +20,7 @@ DEAD: Final = 0
 """`ending` of a row that holds no transition: a tail, or a row never written. No `Ending` has this number."""
 
 
-@dataclass(frozen=True, slots=True)
-class _OpenEpisode:
+class _OpenEpisode(NamedTuple):
     position: int
     """Of the newest transition: rows written before it, so `position % capacity` is its row."""
     next_step: int
@@ -89,8 +87,7 @@ class ReplayRing:
         # Zeros take memory only as rows are written.
         self.ending = np.zeros(capacity, np.uint8)
         self.successor = np.zeros(capacity, np.int64)
-        self._layout = layout
-        self._columns = columns
+        self._targets = [columns[column.name] for column in layout]
         self._capacity = capacity
         self._files = files
         self._serial = self._written = self._inserted = self._held = 0
@@ -165,13 +162,11 @@ class ReplayRing:
         if self._files is not None:
             self._files.reserve(record.end)
         self._bury(row, chunk.length + 1)
-        checksums = []
-        for column, values in zip(self._layout, self._values(chunk), strict=True):
-            _put(self._columns[column.name], row, values)
-            if self._files is not None:
-                checksums.append(xxhash.xxh3_64_intdigest(np.ascontiguousarray(values).data))
+        values = [np.ascontiguousarray(column) for column in self._values(chunk)]
+        for column, rows in zip(self._targets, values, strict=True):
+            _put(column, row, rows)
         if self._files is not None:
-            self._files.commit(record, checksums)
+            self._files.commit(record, [xxhash.xxh3_64_intdigest(rows.data) for rows in values])
         self._count(record)
         self._join(record)
 
@@ -183,9 +178,16 @@ class ReplayRing:
         yield chunk.reward
 
     def _bury(self, row: int, count: int) -> None:
-        for rows in (slice(row, row + count), slice(0, max(0, row + count - self._capacity))):
+        for rows in self._slices(row, count):
             self._held -= int(np.count_nonzero(self.ending[rows]))
             self.ending[rows] = DEAD
+
+    def _slices(self, row: int, count: int) -> Iterator[slice]:
+        """So many consecutive rows from `row` on, going on at row 0 past the end."""
+        end = row + count
+        yield slice(row, min(end, self._capacity))
+        if end > self._capacity:
+            yield slice(0, end - self._capacity)
 
     def _take_up(self, recovered: Recovered) -> None:
         """Goes on from what files hold."""
@@ -204,14 +206,16 @@ class ReplayRing:
     def _join(self, record: ChunkRecord) -> None:
         """Makes a chunk's rows transitions, links them to its predecessor, and remembers it while it continues."""
         position, length, capacity = record.position, record.length, self._capacity
-        row = position % capacity
-        successor = np.arange(row + 1, row + length + 2)
-        successor[-1] -= 1
-        _put(self.successor, row, successor % capacity)
-        self.reward[(record.end - 1) % capacity] = 0
-        ending = np.full(length, Ending.CONTINUES, np.uint8)
-        ending[-1] = record.ending
-        _put(self.ending, row, ending)
+        row, newest, tail = (at % capacity for at in (position, record.end - 2, record.end - 1))
+        successor = np.arange(row + 1, row + length + 1)
+        if tail < row:
+            successor %= capacity
+        _put(self.successor, row, successor)
+        self.successor[tail] = tail
+        self.reward[tail] = 0
+        for rows in self._slices(row, length):
+            self.ending[rows] = Ending.CONTINUES
+        self.ending[newest] = record.ending
         oldest = record.end - capacity
         key = (record.session, record.episode_id)
         previous = self._open.pop(key, None)
@@ -229,6 +233,10 @@ class ReplayRing:
 
 def _put(column: Array, row: int, values: Array) -> None:
     """Copies `values` into consecutive rows from `row` on, going on at row 0 past the end."""
-    before_end = min(len(values), len(column) - row)
-    column[row : row + before_end] = values[:before_end]
-    column[: len(values) - before_end] = values[before_end:]
+    end = row + len(values)
+    if end <= len(column):
+        column[row:end] = values
+    else:
+        before_end = len(column) - row
+        column[row:] = values[:before_end]
+        column[: end - len(column)] = values[before_end:]

@@ -105,6 +105,11 @@ class SamplesPerInsert:
             under_way = self._clock() - self._waits_since if self._waits_since is not None else 0.0
             return self._waited_seconds + under_way
 
+    @property
+    def state(self) -> FlowState:
+        """Which side waits, if any."""
+        return self._state
+
     def insert(self, count: int) -> None:
         """Counts transitions that entered replay."""
         with self._update_possible:
@@ -145,6 +150,11 @@ class SamplesPerInsert:
             if self._state is FlowState.THROTTLED:
                 return 0
             return max(1, self._slack - math.ceil(self._lead()))
+
+    def beyond_slack(self) -> int:
+        """Transitions that workers have added beyond the point at which they are throttled."""
+        with self._update_possible:
+            return max(0, math.ceil(self._lead()) - self._slack) if self._minimum else 0
 
     def flow(self) -> Flow:
         """Which side waits, since when, and the numbers."""

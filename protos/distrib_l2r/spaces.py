@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,15 +31,38 @@ class Box:
                 f"low is {_kind(self.low)}, high is {_kind(self.high)}; both bounds need one shape and dtype"
             )
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Of one element of the space."""
         return self.low.shape
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype[Any]:
         """Of one element of the space."""
         return self.low.dtype
+
+    @cached_property
+    def data_type(self) -> int:
+        """The wire's number of the dtype."""
+        return data_type(self.low.dtype)
+
+    @cached_property
+    def element_bytes(self) -> int:
+        """Bytes of one element of the space."""
+        return self.low.nbytes
+
+    def contains_all(self, elements: Array) -> bool:
+        """Whether every number of `elements` [N, ...] lies within the bounds; NaN lies in none."""
+        low, high = self._bounds
+        return bool(
+            np.count_nonzero(elements >= low) == elements.size and np.count_nonzero(elements <= high) == elements.size
+        )
+
+    @cached_property
+    def _bounds(self) -> tuple[Array | np.generic, Array | np.generic]:
+        """Scalars where all bounds are equal, since NumPy compares with those several times faster."""
+        uniform = self.low.size > 0 and (self.low == self.low.flat[0]).all() and (self.high == self.high.flat[0]).all()
+        return (self.low.flat[0], self.high.flat[0]) if uniform else (self.low, self.high)
 
     def __str__(self) -> str:
         return _kind(self.low)

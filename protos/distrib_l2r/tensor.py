@@ -69,7 +69,7 @@ def decode_tensor(message: tensor_pb2.Tensor, path: str, *, finite: bool = True)
     shape = tuple(message.shape)
     if len(shape) > MAX_TENSOR_DIMENSIONS:
         refuse(f"{path}.shape", shape, f"it may have at most {MAX_TENSOR_DIMENSIONS} dimensions")
-    if any(size < 0 for size in shape):
+    if min(shape, default=0) < 0:
         refuse(f"{path}.shape", shape, "every dimension must be at least 0")
     data = message.data
     # Python's integers do not overflow, so a huge shape cannot pass as a small product.
@@ -83,10 +83,15 @@ def decode_tensor(message: tensor_pb2.Tensor, path: str, *, finite: bool = True)
         if raw.size and raw.max() > 1:
             refuse(f"{path}.data", f"a byte {raw.max()}", "a bool is a byte 0 or 1")
     array = np.frombuffer(data, dtype).reshape(shape)
-    if finite and dtype.kind == "f" and not np.isfinite(array).all():
+    if finite and not all_finite(array):
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         refuse(f"{path}[{', '.join(map(str, index))}]", array[index], "every number must be finite")
     return array
+
+
+def all_finite(array: Array) -> bool:
+    """Whether no element is NaN or infinite."""
+    return array.dtype.kind != "f" or np.count_nonzero(np.isfinite(array)) == array.size
 
 
 def encode_columns(columns: Mapping[str, Array]) -> list[tensor_pb2.NamedTensor]:

@@ -1,17 +1,28 @@
 """Chunks of trajectories: consecutive steps of one episode, and their messages."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Final
 
 import numpy as np
 
 from distrib_l2r.invalid import refuse
 from distrib_l2r.limits import MAX_REASON_LENGTH
 from distrib_l2r.spaces import Box, Spaces
-from distrib_l2r.tensor import Array, checked_name, decode_columns, decode_tensor, encode_columns, encode_tensor
-from distrib_l2r.v1 import trajectory_pb2
+from distrib_l2r.tensor import (
+    Array,
+    all_finite,
+    checked_name,
+    decode_columns,
+    decode_tensor,
+    encode_columns,
+    encode_tensor,
+)
+from distrib_l2r.v1 import tensor_pb2, trajectory_pb2
+
+_REWARD: Final = Box(low=np.full((), -np.inf, np.float32), high=np.full((), np.inf, np.float32))
 
 
 class Ending(IntEnum):
@@ -28,6 +39,11 @@ class Purpose(IntEnum):
 
     TRAINING = trajectory_pb2.PURPOSE_TRAINING
     EVALUATION = trajectory_pb2.PURPOSE_EVALUATION
+
+
+# Looking a number up in an enumeration takes several times as long.
+_PURPOSES: Final[Mapping[int, Purpose]] = {int(purpose): purpose for purpose in Purpose}
+_ENDINGS: Final[Mapping[int, Ending]] = {int(ending): ending for ending in Ending}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,35 +140,39 @@ def decode_chunk(message: trajectory_pb2.TrajectoryChunk, spaces: Spaces, path: 
     Raises:
         InvalidMessageError: any rule of the contract is broken.
     """
-    for name in ("sequence", "policy_version"):
-        if getattr(message, name) < 1:
-            refuse(f"{path}.{name}", getattr(message, name), "it starts at 1")
-    try:
-        purpose, ending = Purpose(message.purpose), Ending(message.ending)
-    except ValueError:
+    sequence, policy_version = message.sequence, message.policy_version
+    if sequence < 1:
+        refuse(f"{path}.sequence", sequence, "it starts at 1")
+    if policy_version < 1:
+        refuse(f"{path}.policy_version", policy_version, "it starts at 1")
+    purpose, ending = _PURPOSES.get(message.purpose), _ENDINGS.get(message.ending)
+    if purpose is None or ending is None:
         refuse(f"{path}.purpose, {path}.ending", (message.purpose, message.ending), "both must be listed values")
-    reward = decode_tensor(message.reward, f"{path}.reward")
-    if reward.dtype != np.float32 or reward.ndim != 1 or len(reward) == 0:
+    length = len(message.reward.data) // _REWARD.element_bytes
+    reward = _expected(message.reward, _REWARD, length)
+    if reward is None or length == 0:
+        reward = decode_tensor(message.reward, f"{path}.reward")
         refuse(f"{path}.reward", f"{reward.dtype.name} {reward.shape}", "it must be float32 [T] with T at least 1")
-    length = len(reward)
-    action = decode_tensor(message.action, f"{path}.action")
-    _check_column(action, spaces.action, length, f"{path}.action")
-    if (action < spaces.action.low).any() or (action > spaces.action.high).any():
+    # The bounds are finite, and so is what lies within.
+    action = _expected(message.action, spaces.action, length, finite=False)
+    if action is None:
+        action = decode_tensor(message.action, f"{path}.action")
+        _check_column(action, spaces.action, length, f"{path}.action")
+    if not spaces.action.contains_all(action):
+        decode_tensor(message.action, f"{path}.action")
         refuse(f"{path}.action", f"between {action.min()} and {action.max()}", "it must lie in the action bounds")
-    observation = decode_columns(message.observation, f"{path}.observation")
-    _check_columns(observation, spaces.observation, length + 1, f"{path}.observation")
-    privileged = decode_columns(message.privileged, f"{path}.privileged")
-    _check_columns(privileged, spaces.privileged, length + 1, f"{path}.privileged")
+    observation = _decode_states(message.observation, spaces.observation, length + 1, f"{path}.observation")
+    privileged = _decode_states(message.privileged, spaces.privileged, length + 1, f"{path}.privileged")
     if message.HasField("summary") != (ending is not Ending.CONTINUES):
         present = "present" if message.HasField("summary") else "absent"
         refuse(f"{path}.summary", present, "it is present exactly when the episode ends in this chunk")
     if message.summary.abort_reason and ending is not Ending.ABORTED:
         refuse(f"{path}.summary.abort_reason", "present", "it is empty unless the episode was aborted")
     return TrajectoryChunk(
-        sequence=message.sequence,
+        sequence=sequence,
         episode_id=message.episode_id,
         first_step=message.first_step,
-        policy_version=message.policy_version,
+        policy_version=policy_version,
         purpose=purpose,
         observation=observation,
         action=action,
@@ -174,11 +194,43 @@ def encode_lap(lap: Lap) -> trajectory_pb2.Lap:
     )
 
 
-def _check_columns(columns: Mapping[str, Array], boxes: Mapping[str, Box], rows: int, path: str) -> None:
+def _decode_states(
+    messages: Sequence[tensor_pb2.NamedTensor], boxes: Mapping[str, Box], rows: int, path: str
+) -> dict[str, Array]:
+    columns: dict[str, Array] = {}
+    for message in messages:
+        box = boxes.get(message.name)
+        column = None if box is None else _expected(message.tensor, box, rows)
+        if column is None:
+            break
+        columns[message.name] = column
+    if len(columns) == len(boxes) == len(messages):
+        return columns
+    # Not what was expected at a glance: with care, which tells what is wrong, if anything is.
+    columns = decode_columns(messages, path)
     if set(columns) != set(boxes):
         refuse(f"{path}", f"columns {sorted(columns)}", f"the run's columns are {sorted(boxes)}")
     for name, column in columns.items():
         _check_column(column, boxes[name], rows, f"{path}[{name!r}]")
+    return columns
+
+
+def _expected(message: tensor_pb2.Tensor, box: Box, rows: int, *, finite: bool = True) -> Array | None:
+    """The tensor as a read-only array over the message's bytes if it is `rows` elements of the box, finite if asked.
+
+    None where it is not, and where bytes have rules of their own: the last word is `decode_tensor`'s then, which takes
+    several times as long.
+    """
+    data, dtype, shape = message.data, box.dtype, (rows, *box.shape)
+    if (
+        message.data_type != box.data_type
+        or dtype.kind == "b"
+        or len(data) != rows * box.element_bytes
+        or tuple(message.shape) != shape
+    ):
+        return None
+    array: Array = np.ndarray(shape, dtype, data)
+    return array if not finite or all_finite(array) else None
 
 
 def _check_column(column: Array, box: Box, rows: int, path: str) -> None:

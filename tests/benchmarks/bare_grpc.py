@@ -43,6 +43,7 @@ class BareStream:
         options = (*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1))
         self._channel = grpc.aio.insecure_channel(load.address, options=options)
         self._chunks = chunks
+        self._count = load.message_chunks
         self._stopping = False
 
     async def open(self) -> None:
@@ -55,8 +56,8 @@ class BareStream:
         """Writes until stopped."""
         sent = 0
         while not self._stopping:
-            sent += 1
-            await self._call.write(self._chunks.request(sent))
+            await self._call.write(self._chunks.request(sent + 1, self._count))
+            sent += self._count
         self._call.cancel()
         await self._channel.close()
 

@@ -13,6 +13,7 @@ transitions a wall-clock second; against the ancestor's scheme transitions a CPU
 and for both sides together in `with_senders`, which leaves out encoding on both sides.
 """
 
+import itertools
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ from tests.benchmarks.generators import Generators
 from tests.benchmarks.load import Load
 from tests.benchmarks.receivers import Receiver, Window, measure
 
-DEFAULT: Final = ("vector", 64, 16)
+DEFAULT: Final = ("vector", 64, 16, 1)
 STORAGES: Final = {"disk": (), "memory": ("--memory-only",)}
 """A learner's flags for each."""
 
@@ -43,6 +44,8 @@ class Flags:
     streams: tuple[int, ...] = (1, 4, 16, 64)
     storages: tuple[str, ...] = ("disk", "memory")
     """Where replay is kept."""
+    messages: tuple[int, ...] = (1, 4, 16)
+    """Chunks in each message, on every side; more than one with the default number of streams alone."""
     clients: int = 2
     """Processes that pour."""
     seconds: float = 2.0
@@ -65,30 +68,37 @@ def pour(flags: Flags, observation: str, chunk: int, generators: Generators) -> 
     base = Load(target="learner", address="", observation=observation, chunk_length=chunk)
     with tempfile.TemporaryDirectory(prefix="ingest_") as name, ExitStack() as stack:
         directory = Path(name)
+        # Two messages in flight, and at least the default.
+        window = str(max(8, 2 * max(flags.messages)))
         candidates: dict[str, Receiver] = {
-            storage: receivers.learner(stack, directory / storage, base, *STORAGES[storage])
+            storage: receivers.learner(
+                stack, directory / storage, base, *STORAGES[storage], "--max-in-flight-chunks", window
+            )
             for storage in flags.storages
         }
         candidates |= {"bare_grpc": receivers.bare(stack), "raw_tcp": receivers.tcp(stack, base)}
         if observation == "vector":
             candidates["pickle"] = receivers.pickled(stack, base)
-        for streams in flags.streams:
+        for streams, messages in itertools.product(flags.streams, flags.messages):
+            if messages > 1 and streams != DEFAULT[2]:
+                continue
+            shape = replace(base, streams=streams, message_chunks=messages)
             rounds: Rounds = defaultdict(list)
             for _ in range(flags.rounds):
                 for key, receiver in candidates.items():
-                    load = replace(base, target=receiver.target, address=receiver.address, streams=streams)
-                    window = measure(generators, receiver, load, warm_up=flags.warm_up, seconds=flags.seconds)
-                    rounds[key].append(window)
-            yield replace(base, streams=streams), rounds
+                    load = replace(shape, target=receiver.target, address=receiver.address)
+                    measured = measure(generators, receiver, load, warm_up=flags.warm_up, seconds=flags.seconds)
+                    rounds[key].append(measured)
+            yield shape, rounds
 
 
 def compare(load: Load, rounds: Rounds) -> Iterator[Comparison]:
     """Rows of one configuration."""
-    configuration = f"{load.observation}/{load.chunk_length}/{load.streams}"
+    configuration = f"{load.observation}/{load.chunk_length}/{load.streams}/{load.message_chunks}"
     length = load.chunk_length
 
     def rate(key: str) -> list[float]:
-        return [length * window.messages / window.seconds for window in rounds[key]]
+        return [length * window.chunks / window.seconds for window in rounds[key]]
 
     for storage in sorted(rounds.keys() & STORAGES.keys()):
         yield Comparison(
@@ -122,12 +132,12 @@ def compare(load: Load, rounds: Rounds) -> Iterator[Comparison]:
 
 def headlines(rows: list[Comparison]) -> Iterator[Comparison]:
     """The default configuration, with the least ratio over all configurations beside it."""
-    observation, chunk, streams = DEFAULT
+    observation, chunk, streams, messages = DEFAULT
     for name in ("ingest_vs_bare_grpc", "ingest_vs_pickle"):
         family = [row for row in rows if row.name.startswith(name + "/")]
         lowest = min(family, key=lambda row: row.row()["ratio"], default=None)
         for row in family:
-            if row.name == f"{name}/{observation}/{chunk}/{streams}/disk" and lowest is not None:
+            if row.name == f"{name}/{observation}/{chunk}/{streams}/{messages}/disk" and lowest is not None:
                 details = {"lowest": lowest.row()["ratio"], "lowest_at": lowest.name}
                 yield replace(row, name=name, details={**row.details, **details})
 
@@ -137,7 +147,7 @@ def versus_reverb(flags: Flags, generators: Generators) -> Comparison | Skipped:
     name = "ingest_vs_reverb"
     if not flags.reverb or (flags.quick and not reverb_environment.installed()):
         return Skipped(name=name, reason="not wanted, or not installed yet, which a run without --quick does")
-    observation, chunk, streams = DEFAULT
+    observation, chunk, streams, _ = DEFAULT
     load = Load(target="learner", address="", observation=observation, chunk_length=chunk, streams=streams)
     ours, theirs = [], []
     with tempfile.TemporaryDirectory(prefix="ingest_") as directory, ExitStack() as stack:
@@ -153,7 +163,7 @@ def versus_reverb(flags: Flags, generators: Generators) -> Comparison | Skipped:
     return Comparison(
         name=name,
         unit="transitions/s",
-        values=[chunk * window.messages / window.seconds for window in ours],
+        values=[chunk * window.chunks / window.seconds for window in ours],
         baselines=[row["items_per_second"] for row in theirs],
         demand=">= 40",
         details={
@@ -164,12 +174,12 @@ def versus_reverb(flags: Flags, generators: Generators) -> Comparison | Skipped:
 
 
 def _by_cpu(windows: list[Window], length: int) -> list[float]:
-    return [length * window.messages / max(window.receiver_seconds, 0.01) for window in windows]
+    return [length * window.chunks / max(window.receiver_seconds, 0.01) for window in windows]
 
 
 def _by_all_cpu(windows: list[Window], length: int) -> float:
     seconds = sum(window.receiver_seconds + window.senders_seconds for window in windows)
-    return length * sum(window.messages for window in windows) / seconds
+    return length * sum(window.chunks for window in windows) / seconds
 
 
 def _share(windows: list[Window]) -> float:
@@ -180,11 +190,12 @@ def _share(windows: list[Window]) -> float:
 def main(flags: Flags) -> None:
     """Measures and prints."""
     if flags.quick:
-        observation, chunk, streams = DEFAULT
+        observation, chunk, streams, messages = DEFAULT
         one: dict[str, Any] = {
             "observations": (observation,),
             "chunks": (chunk,),
             "streams": (streams,),
+            "messages": (messages, 4),
             "storages": ("disk",),
         }
         flags = replace(flags, **one, seconds=0.8, warm_up=0.2, rounds=1)

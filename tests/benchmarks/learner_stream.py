@@ -104,12 +104,12 @@ class LearnerStream:
         self._heard.set()
 
     async def _send(self) -> None:
-        sent = self._committed
+        sent, count = self._committed, self._load.message_chunks
         while not self._stopping:
-            if sent < self._send_until:
-                sent += 1
-                self._sent_at.append(time.monotonic())
-                await self._call.write(self._chunks.request(sent))
+            if sent + count <= self._send_until:
+                self._sent_at.extend([time.monotonic()] * count)
+                await self._call.write(self._chunks.request(sent + 1, count))
+                sent += count
             else:
                 self._heard.clear()
                 await self._heard.wait()

@@ -16,6 +16,8 @@ class Load:
     observation: str = "vector"
     """A key of `pour.SPACES`."""
     chunk_length: int = 64
+    message_chunks: int = 1
+    """Chunks in each message; an exchange of the ancestor's scheme carries as many."""
     streams: int = 1
     """Each over a connection of its own."""
     period_seconds: float = 0.0

@@ -86,7 +86,7 @@ class ExchangeStream:
     def __init__(self, load: Load) -> None:
         host, _, port = load.address.rpartition(":")
         self._address = host, int(port)
-        self._message = message(load.observation, load.chunk_length)
+        self._message = message(load.observation, load.chunk_length * load.message_chunks)
         self._stopping = False
 
     async def open(self) -> None:

@@ -98,20 +98,33 @@ class Chunks:
                 ending=Ending.CONTINUES,
             )
         )
-        self._body = pb.PushTrajectoriesRequest(chunk=message).SerializeToString()
+        self._body = message.SerializeToString()
 
-    def request(self, sequence: int) -> bytes:
-        """The chunk with this sequence; every so often one ends its episode."""
+    def request(self, sequence: int, count: int = 1) -> bytes:
+        """The message with `count` chunks from this sequence on; every so often one ends its episode."""
+        if count == 1:
+            return _field(pb.PushTrajectoriesRequest.CHUNK_FIELD_NUMBER, self._chunk(sequence))
+        number = pb.TrajectoryChunks.CHUNKS_FIELD_NUMBER
+        chunks = (_field(number, self._chunk(each)) for each in range(sequence, sequence + count))
+        return _field(pb.PushTrajectoriesRequest.CHUNKS_FIELD_NUMBER, b"".join(chunks))
+
+    def _chunk(self, sequence: int) -> bytes:
         episode, part = divmod(sequence - 1, EPISODE_CHUNKS)
-        head = pb.PushTrajectoriesRequest()
-        head.chunk.sequence = sequence
-        head.chunk.episode_id = episode + 1
-        head.chunk.first_step = part * self._length
+        head = trajectory_pb2.TrajectoryChunk(sequence=sequence, episode_id=episode + 1, first_step=part * self._length)
         if part == EPISODE_CHUNKS - 1:
-            head.chunk.ending = trajectory_pb2.ENDING_TERMINATED
-            head.chunk.summary.length = EPISODE_CHUNKS * self._length
+            head.ending = trajectory_pb2.ENDING_TERMINATED
+            head.summary.length = EPISODE_CHUNKS * self._length
         # Messages one after the other are one message: the fields of both, the later ones counting.
         return self._body + head.SerializeToString()
+
+
+def _field(number: int, message: bytes) -> bytes:
+    """A message as a field of another, on the wire."""
+    tag, size, varint = number << 3 | 2, len(message), bytearray()
+    while size > 0x7F:
+        varint.append(size & 0x7F | 0x80)
+        size >>= 7
+    return bytes((tag, *varint, size)) + message
 
 
 class Stream:

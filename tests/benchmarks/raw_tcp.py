@@ -43,6 +43,7 @@ class RawStream:
         host, _, port = load.address.rpartition(":")
         self._address = host, int(port)
         self._chunks = chunks
+        self._count = load.message_chunks
         self._stopping = False
 
     async def open(self) -> None:
@@ -62,5 +63,5 @@ class RawStream:
         sent = 0
         with self._socket:
             while not self._stopping:
-                sent += 1
-                self._socket.sendall(self._chunks.request(sent))
+                self._socket.sendall(self._chunks.request(sent + 1, self._count))
+                sent += self._count

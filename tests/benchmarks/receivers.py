@@ -29,7 +29,9 @@ class Receiver:
     address: str
     pid: int
     count: Callable[[], float]
-    """Messages taken in so far: committed to replay, by a learner."""
+    """Chunks taken in so far: committed to replay, by a learner."""
+    counts_messages: bool = False
+    """Whether `count` tells messages instead."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,7 @@ class Window:
     """What happened between two instants."""
 
     seconds: float
-    messages: float
+    chunks: float
     receiver_seconds: float
     """CPU time."""
     senders_seconds: float
@@ -65,7 +67,7 @@ def learner(stack: ExitStack, directory: Path, load: Load, *flags: str) -> Recei
 def bare(stack: ExitStack) -> Receiver:
     """A grpc.aio server that reads into nothing."""
     address, pid, counts = stack.enter_context(server(bare_grpc.serve))
-    return Receiver(target="bare_grpc", address=address, pid=pid, count=lambda: counts[0])
+    return Receiver(target="bare_grpc", address=address, pid=pid, count=lambda: counts[0], counts_messages=True)
 
 
 def tcp(stack: ExitStack, load: Load) -> Receiver:
@@ -78,7 +80,7 @@ def tcp(stack: ExitStack, load: Load) -> Receiver:
 def pickled(stack: ExitStack, load: Load) -> Receiver:
     """The ancestor's scheme."""
     address, pid, counts = stack.enter_context(server(pickled_exchange.serve, load.observation))
-    return Receiver(target="pickled_exchange", address=address, pid=pid, count=lambda: counts[0])
+    return Receiver(target="pickled_exchange", address=address, pid=pid, count=lambda: counts[0], counts_messages=True)
 
 
 def measure(generators: Generators, receiver: Receiver, load: Load, *, warm_up: float, seconds: float) -> Window:
@@ -90,8 +92,9 @@ def measure(generators: Generators, receiver: Receiver, load: Load, *, warm_up: 
         after = _reading(generators.pids, receiver)
     began, ended = before[0], after[0]
     tally.acknowledgements = [one for one in tally.acknowledgements if began <= one.at <= ended]
-    elapsed, messages, receiving, sending = (new - old for new, old in zip(after, before, strict=True))
-    return Window(seconds=elapsed, messages=messages, receiver_seconds=receiving, senders_seconds=sending, tally=tally)
+    elapsed, count, receiving, sending = (new - old for new, old in zip(after, before, strict=True))
+    chunks = count * load.message_chunks if receiver.counts_messages else count
+    return Window(seconds=elapsed, chunks=chunks, receiver_seconds=receiving, senders_seconds=sending, tally=tally)
 
 
 def _reading(senders: Sequence[int], receiver: Receiver) -> tuple[float, float, float, float]:

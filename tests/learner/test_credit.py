@@ -144,3 +144,39 @@ def test_a_stream_closes_once() -> None:
 def test_a_limit_below_one_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} is 0; it must be at least 1"):
         make_limit(None, **{name: 0})
+
+
+def test_a_leaving_worker_gets_credit_for_what_it_holds_although_workers_are_throttled() -> None:
+    limiter = make_limiter(minimum=8.0)
+    limit = make_limit(limiter, collecting=2)
+    limiter.insert(10 + limiter.slack)
+    assert limit.credit(evaluates=False).chunks == 0
+    assert limit.leaving_credit(3) == Credit(3, "")
+    assert limit.leaving_credit(100).chunks == 8, "as many in flight as any worker"
+    assert limit.leaving_credit(0) == Credit(0, "")
+    assert limit.leaving_credit(-1) == Credit(0, "")
+
+
+def test_leaving_workers_together_add_an_eighth_of_replay_beyond_samples_per_insert() -> None:
+    limiter = make_limiter(minimum=8.0)
+    limit = make_limit(limiter, collecting=2, replay_capacity=800)
+    limiter.insert(10 + limiter.slack + 92)
+    assert limit.leaving_credit(100).chunks == 2
+    limiter.insert(8)
+    refused = limit.leaving_credit(100)
+    assert refused.chunks == 0
+    assert "brought 100 transitions beyond the minimum of samples per insert; 100 may be" in refused.detail
+    limiter.updated(13)
+    assert limit.leaving_credit(100).chunks == 3
+
+
+def test_a_leaving_worker_is_bound_by_memory() -> None:
+    limiter = make_limiter(minimum=8.0)
+    limit = make_limit(limiter, collecting=2, max_in_flight_bytes=6 * CHUNK_BYTES)
+    limiter.insert(10 + limiter.slack)
+    assert limit.leaving_credit(100).chunks == 3
+
+
+@pytest.mark.parametrize(("capacity", "chunks"), [(8, 1), (800, 20), (1_000_000, 256)])
+def test_what_one_leaving_worker_may_hand_over_fits_the_eighth_of_replay(capacity: int, chunks: int) -> None:
+    assert make_limit(replay_capacity=capacity).leaving_chunks == chunks

@@ -1,6 +1,7 @@
 """The contract's guarantees, against a real server on port 0."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -97,6 +98,81 @@ def test_a_chunk_sent_twice_is_stored_once_and_acknowledged_again(client: BareCl
     assert client.status().transitions == 8
 
 
+def several(*requests: pb.PushTrajectoriesRequest) -> pb.PushTrajectoriesRequest:
+    """One message with the chunks of several."""
+    return pb.PushTrajectoriesRequest(chunks=pb.TrajectoryChunks(chunks=[request.chunk for request in requests]))
+
+
+def test_several_chunks_in_one_message_are_each_stored_once(client: BareClient) -> None:
+    header = client.header()
+    chunks = [chunk_request(sequence, first_step=4 * (sequence - 1)) for sequence in range(1, 6)]
+    assert client.push(header, several(*chunks[:3]))[-1].committed_sequence == 3
+    assert client.push(header, several(*chunks[1:4]), chunks[4])[-1].committed_sequence == 5
+    assert client.status().transitions == 20
+
+
+@pytest.mark.parametrize(
+    ("sequences", "sentence"),
+    [
+        ((2, 4), "chunks[1].sequence is 4; the session's next is 3: resend from there"),
+        ((2, 2), "chunks[1].sequence is 2; the session's next is 3: resend from there"),
+        ((3, 2), "chunks[0].sequence is 3; the session's next is 2: resend from there"),
+        ((2, 0), "chunks[1].sequence is 0; it starts at 1"),
+        ((), "chunks is 0 chunks; a message has 1 to 8, as JoinRun's limits say"),
+        (range(2, 11), "chunks is 9 chunks; a message has 1 to 8, as JoinRun's limits say"),
+    ],
+)
+def test_of_a_message_with_a_broken_sequence_nothing_is_stored(
+    client: BareClient, sequences: Sequence[int], sentence: str
+) -> None:
+    message = several(
+        *(chunk_request(sequence, first_step=4 * (sequence - 1) if sequence else 0) for sequence in sequences)
+    )
+    with pytest.raises(grpc.RpcError) as refused:
+        client.push(client.header(), chunk_request(1), message)
+    assert refusal(refused) == (grpc.StatusCode.INVALID_ARGUMENT, sentence)
+    assert client.status().transitions == 4
+
+
+def test_of_a_message_with_one_bad_chunk_nothing_is_stored(client: BareClient) -> None:
+    bad = chunk_request(3, first_step=8)
+    bad.chunk.reward.data = np.full(4, np.nan, "f4").tobytes()
+    with pytest.raises(grpc.RpcError) as refused:
+        client.push(client.header(), chunk_request(1), several(chunk_request(2, first_step=4), bad))
+    assert refusal(refused) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "chunks[1].reward[0] is nan; every number must be finite",
+    )
+    assert client.status().transitions == 4
+
+
+def test_several_chunks_beyond_credit_are_refused_as_exhausted(client: BareClient) -> None:
+    message = several(*(chunk_request(sequence, first_step=4 * (sequence - 1)) for sequence in range(1, 9)))
+    stream = client.open(client.header())
+    assert stream.answer().credit < 8, "an eighth of this replay holds fewer"
+    stream.send(message)
+    with pytest.raises(grpc.RpcError) as refused:
+        stream.answer_until(lambda answer: answer.committed_sequence > 0)
+    assert refusal(refused)[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert client.status().transitions == 0
+
+
+def test_one_answer_stands_for_chunks_that_follow_each_other(client: BareClient) -> None:
+    stream = client.open(client.header())
+    stream.answer()
+    answers, pairs = 0, 6
+    for sent in range(0, 2 * pairs, 2):
+        for sequence in (sent + 1, sent + 2):
+            stream.send(chunk_request(sequence, length=2, first_step=2 * (sequence - 1)))
+        committed = 0
+        while committed < sent + 2:
+            committed = stream.answer().committed_sequence
+            answers += 1
+    # One answer a pair, but for a pair that a slow machine pulls apart.
+    assert pairs <= answers <= pairs + 3
+    stream.send(None)
+
+
 def test_a_gap_in_sequence_is_refused_with_the_sequence_to_resend_from(client: BareClient) -> None:
     with pytest.raises(grpc.RpcError) as refused:
         client.push(client.header(), chunk_request(1), chunk_request(3))
@@ -119,7 +195,7 @@ def test_push_rejects_a_second_header(client: BareClient) -> None:
     header = client.header()
     with pytest.raises(grpc.RpcError) as refused:
         client.push(header, header)
-    assert refusal(refused)[1] == "message is header; after the header only chunks may follow"
+    assert refusal(refused)[1] == "message is header; after the header only chunks and leaving may follow"
 
 
 def test_push_rejects_a_session_that_never_joined(client: BareClient) -> None:

@@ -1,6 +1,5 @@
 """Flow control, health, reflection and stopping, against a real server on port 0."""
 
-import dataclasses
 import threading
 from typing import Any
 
@@ -9,35 +8,80 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from distrib_l2r.v1 import learner_service_pb2 as pb
 from distrib_l2r.v1 import status_pb2
 from learner_service import AsyncLearningNode
 from tests.bare_client import BareClient, chunk_request, eventually
 from tests.fakes import CountingPolicy
-from tests.learner.settings import CONFIG, refusal
+from tests.learner.settings import CONFIG, THROTTLING, refusal
 
 pytestmark = pytest.mark.usefixtures("fake_actor_exported_once")
 
 
+def leaving(last_sequence: int) -> pb.PushTrajectoriesRequest:
+    return pb.PushTrajectoriesRequest(leaving=pb.Leaving(last_sequence=last_sequence))
+
+
 def test_workers_that_outrun_the_trainer_get_no_credit_until_it_caught_up() -> None:
-    flow = dataclasses.replace(CONFIG.flow, samples_per_insert_min=64.0, samples_per_insert_max=128.0)
     gate = threading.Event()
-    with (
-        AsyncLearningNode(CountingPolicy(gate=gate), dataclasses.replace(CONFIG, flow=flow)) as node,
-        BareClient(node.address) as client,
-    ):
+    with AsyncLearningNode(CountingPolicy(gate=gate), THROTTLING) as node, BareClient(node.address) as client:
         stream = client.open(client.header())
-        answer = stream.answer()
-        while answer.credit > 0:
-            sent = answer.committed_sequence + 1
-            assert sent < 1_000, "the trainer stands still, yet credit never ends"
-            stream.send(chunk_request(sent, first_step=4 * (sent - 1)))
-            answer = stream.answer_until(lambda answer, sent=sent: answer.committed_sequence == sent)  # type: ignore[misc]
-        assert answer.flow_state == status_pb2.FLOW_STATE_THROTTLED
+        stream.send_until_throttled()
         assert "workers wait" in client.status().flow_detail
         gate.set()
         answer = stream.answer_until(lambda answer: answer.credit > 0)
         assert answer.flow_state != status_pb2.FLOW_STATE_THROTTLED
         stream.send(None)
+
+
+def test_a_worker_that_leaves_while_workers_wait_gets_credit_for_what_it_holds_and_no_more() -> None:
+    gate = threading.Event()
+    with AsyncLearningNode(CountingPolicy(gate=gate), THROTTLING) as node, BareClient(node.address) as client:
+        stream = client.open(client.header())
+        sent = stream.send_until_throttled()
+        stream.send(leaving(sent + 2))
+        assert stream.answer_until(lambda answer: answer.credit > 0).credit == 2
+        for sequence in (sent + 1, sent + 2):
+            stream.send(chunk_request(sequence, first_step=4 * (sequence - 1)))
+        assert stream.answer_until(lambda answer: answer.committed_sequence == sent + 2).credit == 0
+        # Another announcement gains nothing.
+        stream.send(leaving(sent + 9))
+        stream.send(chunk_request(sent + 3, first_step=4 * (sent + 2)))
+        with pytest.raises(grpc.RpcError) as refused:
+            stream.answer_until(lambda answer: answer.committed_sequence > sent + 2)
+        assert refusal(refused)[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
+        gate.set()
+
+
+def test_clients_that_join_and_leave_over_and_over_gain_an_eighth_of_replay_at_most() -> None:
+    gate = threading.Event()
+    with AsyncLearningNode(CountingPolicy(gate=gate), THROTTLING) as node, BareClient(node.address) as client:
+        stream = client.open(client.header())
+        stream.send_until_throttled()
+        before, brought, length = client.status().transitions, 0, CONFIG.flow.chunk_length
+        for number in range(20):
+            leaver = BareClient(node.address, f"leaver-{number}")
+            limits = leaver.join().limits
+            leaver_stream = leaver.open(leaver.header())
+            leaver_stream.answer()
+            leaver_stream.send(leaving(1_000_000))
+            answer = leaver_stream.answer_until(lambda answer: answer.credit > 0 or bool(answer.flow_detail))
+            credit, sequence = answer.credit, 0
+            while credit > 0 and sequence < limits.leaving_chunks:
+                sequence += 1
+                leaver_stream.send(chunk_request(sequence, length=length, first_step=length * (sequence - 1)))
+                answer = leaver_stream.answer_until(lambda answer, sent=sequence: answer.committed_sequence == sent)  # type: ignore[misc]
+                credit = answer.credit
+            brought += length * sequence
+            leaver_stream.cancel()
+            leaver.channel.close()
+            if credit == 0 and sequence < limits.leaving_chunks:
+                break
+        allowed = CONFIG.flow.replay_capacity // 8
+        assert "workers that leave have brought" in answer.flow_detail
+        assert allowed - length < brought <= allowed
+        assert client.status().transitions - before == brought
+        gate.set()
 
 
 def test_a_trainer_without_data_says_that_it_starves(client: BareClient) -> None:

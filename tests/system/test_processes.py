@@ -29,6 +29,27 @@ def test_sigterm_ends_a_driving_worker_within_5_seconds_and_loses_nothing(tmp_pa
         assert not status_of(client, "worker-1").connected
 
 
+def test_workers_that_leave_while_they_must_wait_lose_nothing(tmp_path: Path) -> None:
+    with fleet(tmp_path) as processes:
+        # The trainer would need years: workers wait from the slack on.
+        balance = ("--samples-per-insert-min", "1e6", "--samples-per-insert-max", "2e6", "--min-transitions", "256")
+        client = processes.start_learner(
+            *COUNTING, "--env-args", "step_seconds=0.002", "--chunk-length", "16", *balance
+        )
+        names = [f"worker-{number}" for number in (1, 2, 3)]
+        workers = {name: processes.start_worker() for name in names}
+        for name in names:
+            eventually(lambda name=name: "not stepping for" in processes.log(name), f"{name} waits", 120)  # type: ignore[misc]
+        before = {name: status_of(client, name).committed_sequence for name in names}
+        for name, worker in workers.items():
+            terminate(worker, 60)
+            assert worker.returncode == 0, processes.log(name)
+            assert "never acknowledged" not in processes.log(name)
+            handed_over = status_of(client, name).committed_sequence - before[name]
+            # The buffer's 16, the one that waited for room and, perhaps, one with the steps under way.
+            assert handed_over in (17, 18)
+
+
 def test_sigterm_ends_a_worker_within_5_seconds_while_its_learner_is_away(tmp_path: Path) -> None:
     with fleet(tmp_path) as processes:
         client = processes.start_learner(*COUNTING)

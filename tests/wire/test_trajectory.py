@@ -116,6 +116,15 @@ def _tensor(
         ),
         (_tensor("action", np.zeros((3, 2), "f4")), r"chunk\.action is float32 \(3, 2\); .* makes it float32 \(4, 2\)"),
         (_tensor("action", np.full((4, 2), 1.5, "f4")), r"chunk\.action is between 1\.5 and 1\.5; .* action bounds"),
+        (
+            _tensor("action", np.full((4, 2), np.nan, "f4")),
+            r"chunk\.action\[0, 0\] is nan; every number must be finite",
+        ),
+        (_tensor("reward", np.full(4, np.inf, "f4")), r"chunk\.reward\[0\] is inf; every number must be finite"),
+        (
+            _tensor("observation", np.full((5, 3), -np.inf, "f4")),
+            r"chunk\.observation\['observation'\]\[0, 0\] is -inf; every number must be finite",
+        ),
         # The off-by-one that a contract of T + 1 rows invites.
         (_tensor("observation", np.zeros((4, 3), "f4")), r"chunk\.observation\['observation'\] is float32 \(4, 3\)"),
         (lambda m: setattr(m.summary, "length", 0), r"chunk\.summary\.length is 0; an episode has at least one step"),

@@ -1,4 +1,8 @@
-"""A learner that stops: the worker half-closes, hears the last answer, and the successor gets the rest."""
+"""Leaving without loss.
+
+A learner that stops: the worker half-closes, hears the last answer, and the successor gets the rest. A worker that
+leaves: it hands over what it holds, whatever samples per insert say.
+"""
 
 import asyncio
 import threading
@@ -7,15 +11,18 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import pytest
 
 from distrib_l2r.limits import CHANNEL_OPTIONS
 from distrib_l2r.policy import encode_graph
 from distrib_l2r.v1 import learner_service_pb2 as pb
 from distrib_l2r.v1 import learner_service_pb2_grpc as pb_grpc
 from distrib_l2r.v1 import trajectory_pb2
+from learner_service import AsyncLearningNode
 from learner_service.actor_export import export_actor
-from tests.bare_client import DEADLINE_SECONDS, eventually
-from tests.fakes import SPACES, LinearActor
+from tests.bare_client import DEADLINE_SECONDS, BareClient, chunk_request, eventually
+from tests.fakes import SPACES, CountingPolicy, LinearActor
+from tests.learner.settings import THROTTLING
 from worker_service.client import LearnerClient
 from worker_service.config import WorkerConfig
 from worker_service.outbox import Outbox
@@ -121,3 +128,48 @@ def test_a_worker_asked_to_drain_half_closes_and_keeps_the_rest_for_the_successo
     assert learner.committed == list(range(1, PUT + 1))
     assert len(learner.sessions) == 2
     assert learner.sessions[0] == learner.sessions[1], "it goes on as the same session"
+
+
+@pytest.mark.parametrize("reconnecting", [False, True])
+def test_a_worker_that_leaves_while_it_has_no_credit_hands_over_all_it_holds(
+    fake_actor_exported_once: None, reconnecting: bool
+) -> None:
+    gate = threading.Event()
+    outbox = Outbox(PUT)
+    with (
+        AsyncLearningNode(CountingPolicy(gate=gate), THROTTLING) as node,
+        BareClient(node.address) as other,
+    ):
+        other.open(other.header()).send_until_throttled()
+        client = LearnerClient(WorkerConfig(learner=node.address, name="leaving"), outbox)
+        client.start()
+        client.bring(SPACES)
+        eventually(lambda: "throttled" in str(client.contact).lower(), "the worker hears that it must wait")
+        for number in range(PUT):
+            assert outbox.put(chunk_request(1, first_step=4 * number).chunk, 0)
+        if reconnecting:
+            session = next(worker for worker in other.status().workers if worker.name == "leaving").session_id
+            replaced = BareClient(node.address, session)
+            with replaced:
+                replaced.open(replaced.header()).answer()
+                assert client.close(5), "all is acknowledged"
+        else:
+            assert client.close(5), "all is acknowledged"
+        workers = {worker.name: worker for worker in other.status().workers}
+        assert workers["leaving"].committed_sequence == PUT
+        gate.set()
+
+
+def test_a_worker_leaving_an_older_learner_sends_it_nothing_that_it_does_not_know() -> None:
+    learner = StoppingLearner(export_actor(LinearActor(), SPACES))
+    learner.life = 2
+    outbox = Outbox(PUT)
+    with Served(learner) as address:
+        client = LearnerClient(WorkerConfig(learner=address, name="tested"), outbox)
+        client.start()
+        client.bring(SPACES)
+        eventually(lambda: bool(learner.sessions), "it streams")
+        for number in range(1, PUT + 1):
+            assert outbox.put(trajectory_pb2.TrajectoryChunk(episode_id=number), 0)
+        assert client.close(5), "all is acknowledged"
+    assert learner.committed == list(range(1, PUT + 1))

@@ -9,9 +9,9 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from distrib_l2r.v1 import learner_service_pb2 as pb
-from distrib_l2r.v1 import trajectory_pb2
+from distrib_l2r.v1 import tensor_pb2, trajectory_pb2
 from worker_service.outbox import Outbox
-from worker_service.push_stream import PushStream, SessionLostError
+from worker_service.push_stream import MESSAGE_BYTES, PushStream, SessionLostError
 
 CREDIT = 3
 
@@ -47,6 +47,7 @@ class ModelCall:
         self._on_its_way: list[trajectory_pb2.TrajectoryChunk] = []
         self._answers: asyncio.Queue[pb.PushTrajectoriesResponse | None] = asyncio.Queue()
         self.half_closed = False
+        self.message_lengths: list[int] = []
 
     async def write(self, request: pb.PushTrajectoriesRequest) -> None:
         # As gRPC does, which serialises before anything is sent.
@@ -55,7 +56,9 @@ class ModelCall:
         if request.HasField("header"):
             self.acknowledge()
         else:
-            self._on_its_way.append(request.chunk)
+            chunks = request.chunks.chunks or [request.chunk]
+            self._on_its_way += chunks
+            self.message_lengths.append(len(chunks))
 
     async def done_writing(self) -> None:
         self.half_closed = True
@@ -89,8 +92,9 @@ class ModelCall:
 class Worker:
     """The client's part: reconnects, and begins a new session where the old one is lost."""
 
-    def __init__(self, learner: ModelLearner) -> None:
+    def __init__(self, learner: ModelLearner, most_chunks: int = 1) -> None:
         self.learner = learner
+        self.most_chunks = most_chunks
         self.outbox = Outbox(capacity=1000)
         self.sessions = 1
         self.call: ModelCall
@@ -103,7 +107,7 @@ class Worker:
     async def connect(self) -> None:
         while True:
             self.call = ModelCall(self.learner, f"session-{self.sessions}")
-            self.stream = PushStream(self.call, self.outbox, lambda _: None)
+            self.stream = PushStream(self.call, self.outbox, lambda _: None, most_chunks=self.most_chunks)
             self.outbox.on_put = self.stream.wake
             try:
                 await self.stream.open(pb.StreamHeader())
@@ -140,14 +144,14 @@ EVENTS = st.lists(
 
 
 @settings(max_examples=200, deadline=None)
-@given(EVENTS)
-def test_every_chunk_is_committed_exactly_once_and_in_order(events: list[object]) -> None:
-    asyncio.run(play(events))
+@given(EVENTS, st.sampled_from([1, 3]))
+def test_every_chunk_is_committed_exactly_once_and_in_order(events: list[object], most_chunks: int) -> None:
+    asyncio.run(play(events, most_chunks))
 
 
-async def play(events: list[object]) -> None:
+async def play(events: list[object], most_chunks: int) -> None:
     learner = ModelLearner()
-    worker = Worker(learner)
+    worker = Worker(learner, most_chunks)
     await worker.connect()
     gone = 0  # chunks up to this id were acknowledged and then lost together with the learner's replay
     for action in events:
@@ -210,6 +214,26 @@ def test_a_learner_that_knows_more_of_the_session_than_was_put_is_met_as_a_new_s
         worker.call.deliver(1)
         assert worker.sessions == 2
         assert learner.stored == [1], "and not taken for what the other process had put"
+        worker.run.cancel()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("credit", "size", "message_lengths"),
+    [(8, 10, [3, 3, 1]), (5, 10, [3, 2]), (8, MESSAGE_BYTES // 2 - 1000, [2, 2, 2, 1]), (8, MESSAGE_BYTES, [1] * 7)],
+)
+def test_chunks_that_wait_go_together_as_far_as_credit_number_and_bytes_allow(
+    credit: int, size: int, message_lengths: list[int]
+) -> None:
+    async def scene() -> None:
+        worker = Worker(ModelLearner(credit=credit), most_chunks=3)
+        for number in range(7):
+            chunk = trajectory_pb2.TrajectoryChunk(episode_id=number, reward=tensor_pb2.Tensor(data=bytes(size)))
+            assert worker.outbox.put(chunk, 0)
+        await worker.connect()
+        await settle()
+        assert worker.call.message_lengths == message_lengths
         worker.run.cancel()
 
     asyncio.run(scene())

@@ -24,21 +24,21 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x64istrib_l2r/v1/join.proto\x12\x0e\x64istrib_l2r.v1\"\x87\x01\n\x13\x45nvironmentArgument\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\nbool_value\x18\x02 \x01(\x08H\x00\x12\x13\n\tint_value\x18\x03 \x01(\x03H\x00\x12\x16\n\x0c\x64ouble_value\x18\x04 \x01(\x01H\x00\x12\x16\n\x0cstring_value\x18\x05 \x01(\tH\x00\x42\x07\n\x05value\"\x94\x01\n\x0b\x45nvironment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x36\n\targuments\x18\x02 \x03(\x0b\x32#.distrib_l2r.v1.EnvironmentArgument\x12\x41\n\x14\x65valuation_arguments\x18\x03 \x03(\x0b\x32#.distrib_l2r.v1.EnvironmentArgument\"\xa5\x01\n\nAssignment\x12\r\n\x05index\x18\x01 \x01(\r\x12\"\n\x04role\x18\x02 \x01(\x0e\x32\x14.distrib_l2r.v1.Role\x12\x19\n\x11\x65xploration_scale\x18\x03 \x01(\x01\x12\x1e\n\x16\x65xploration_hold_steps\x18\x04 \x01(\r\x12\x0c\n\x04seed\x18\x05 \x01(\x04\x12\x1b\n\x13\x65valuation_episodes\x18\x06 \x01(\r\"W\n\x06Limits\x12\x14\n\x0c\x63hunk_length\x18\x01 \x01(\r\x12\x1c\n\x14max_in_flight_chunks\x18\x02 \x01(\r\x12\x19\n\x11max_message_bytes\x18\x03 \x01(\x04*A\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x10\n\x0cROLE_COLLECT\x10\x01\x12\x11\n\rROLE_EVALUATE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x64istrib_l2r/v1/join.proto\x12\x0e\x64istrib_l2r.v1\"\x87\x01\n\x13\x45nvironmentArgument\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\nbool_value\x18\x02 \x01(\x08H\x00\x12\x13\n\tint_value\x18\x03 \x01(\x03H\x00\x12\x16\n\x0c\x64ouble_value\x18\x04 \x01(\x01H\x00\x12\x16\n\x0cstring_value\x18\x05 \x01(\tH\x00\x42\x07\n\x05value\"\x94\x01\n\x0b\x45nvironment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x36\n\targuments\x18\x02 \x03(\x0b\x32#.distrib_l2r.v1.EnvironmentArgument\x12\x41\n\x14\x65valuation_arguments\x18\x03 \x03(\x0b\x32#.distrib_l2r.v1.EnvironmentArgument\"\xa5\x01\n\nAssignment\x12\r\n\x05index\x18\x01 \x01(\r\x12\"\n\x04role\x18\x02 \x01(\x0e\x32\x14.distrib_l2r.v1.Role\x12\x19\n\x11\x65xploration_scale\x18\x03 \x01(\x01\x12\x1e\n\x16\x65xploration_hold_steps\x18\x04 \x01(\r\x12\x0c\n\x04seed\x18\x05 \x01(\x04\x12\x1b\n\x13\x65valuation_episodes\x18\x06 \x01(\r\"\x8b\x01\n\x06Limits\x12\x14\n\x0c\x63hunk_length\x18\x01 \x01(\r\x12\x1c\n\x14max_in_flight_chunks\x18\x02 \x01(\r\x12\x19\n\x11max_message_bytes\x18\x03 \x01(\x04\x12\x16\n\x0eleaving_chunks\x18\x04 \x01(\r\x12\x1a\n\x12max_message_chunks\x18\x05 \x01(\r*A\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x10\n\x0cROLE_COLLECT\x10\x01\x12\x11\n\rROLE_EVALUATE\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'distrib_l2r.v1.join_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=591
-  _globals['_ROLE']._serialized_end=656
+  _globals['_ROLE']._serialized_start=644
+  _globals['_ROLE']._serialized_end=709
   _globals['_ENVIRONMENTARGUMENT']._serialized_start=46
   _globals['_ENVIRONMENTARGUMENT']._serialized_end=181
   _globals['_ENVIRONMENT']._serialized_start=184
   _globals['_ENVIRONMENT']._serialized_end=332
   _globals['_ASSIGNMENT']._serialized_start=335
   _globals['_ASSIGNMENT']._serialized_end=500
-  _globals['_LIMITS']._serialized_start=502
-  _globals['_LIMITS']._serialized_end=589
+  _globals['_LIMITS']._serialized_start=503
+  _globals['_LIMITS']._serialized_end=642
 # @@protoc_insertion_point(module_scope)

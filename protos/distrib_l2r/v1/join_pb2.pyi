@@ -168,22 +168,32 @@ class Limits(_message.Message):
     CHUNK_LENGTH_FIELD_NUMBER: _builtins.int
     MAX_IN_FLIGHT_CHUNKS_FIELD_NUMBER: _builtins.int
     MAX_MESSAGE_BYTES_FIELD_NUMBER: _builtins.int
+    LEAVING_CHUNKS_FIELD_NUMBER: _builtins.int
+    MAX_MESSAGE_CHUNKS_FIELD_NUMBER: _builtins.int
     chunk_length: _builtins.int
     """Steps a chunk should carry, >= 2; shorter only at an episode's end."""
     max_in_flight_chunks: _builtins.int
     """Most chunks unacknowledged at any time, >= 1; credit may be lower."""
     max_message_bytes: _builtins.int
     """Largest message either side accepts."""
+    leaving_chunks: _builtins.int
+    """Most chunks for which a worker that announces its leaving gets credit even
+    where samples per insert withhold it; 0: this learner knows no Leaving.
+    """
+    max_message_chunks: _builtins.int
+    """Most chunks in one message; 0: this learner knows no TrajectoryChunks."""
     def __init__(
         self,
         *,
         chunk_length: _builtins.int = ...,
         max_in_flight_chunks: _builtins.int = ...,
         max_message_bytes: _builtins.int = ...,
+        leaving_chunks: _builtins.int = ...,
+        max_message_chunks: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_length", b"chunk_length", "max_in_flight_chunks", b"max_in_flight_chunks", "max_message_bytes", b"max_message_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_length", b"chunk_length", "leaving_chunks", b"leaving_chunks", "max_in_flight_chunks", b"max_in_flight_chunks", "max_message_bytes", b"max_message_bytes", "max_message_chunks", b"max_message_chunks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,7 +29,7 @@ from distrib_l2r.v1 import status_pb2 as distrib__l2r_dot_v1_dot_status__pb2
 from distrib_l2r.v1 import trajectory_pb2 as distrib__l2r_dot_v1_dot_trajectory__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$distrib_l2r/v1/learner_service.proto\x12\x0e\x64istrib_l2r.v1\x1a\x19\x64istrib_l2r/v1/join.proto\x1a\x1b\x64istrib_l2r/v1/policy.proto\x1a\x1b\x64istrib_l2r/v1/spaces.proto\x1a\x1b\x64istrib_l2r/v1/status.proto\x1a\x1f\x64istrib_l2r/v1/trajectory.proto\"\x9f\x01\n\x0eJoinRunRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x13\n\x0bworker_name\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12\"\n\x04role\x18\x04 \x01(\x0e\x32\x14.distrib_l2r.v1.Role\x12&\n\x06spaces\x18\x05 \x01(\x0b\x32\x16.distrib_l2r.v1.Spaces\"\xff\x01\n\x0fJoinRunResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x30\n\x0b\x65nvironment\x18\x02 \x01(\x0b\x32\x1b.distrib_l2r.v1.Environment\x12&\n\x06spaces\x18\x03 \x01(\x0b\x32\x16.distrib_l2r.v1.Spaces\x12*\n\x05graph\x18\x04 \x01(\x0b\x32\x1b.distrib_l2r.v1.PolicyGraph\x12.\n\nassignment\x18\x05 \x01(\x0b\x32\x1a.distrib_l2r.v1.Assignment\x12&\n\x06limits\x18\x06 \x01(\x0b\x32\x16.distrib_l2r.v1.Limits\"=\n\x10GetPolicyRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x15\n\rknown_version\x18\x02 \x01(\x04\"B\n\x11GetPolicyResponse\x12-\n\x06policy\x18\x01 \x01(\x0b\x32\x1d.distrib_l2r.v1.PolicyVersion\"=\n\x0cStreamHeader\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x19\n\x11graph_fingerprint\x18\x02 \x01(\t\"\x86\x01\n\x17PushTrajectoriesRequest\x12.\n\x06header\x18\x01 \x01(\x0b\x32\x1c.distrib_l2r.v1.StreamHeaderH\x00\x12\x30\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1f.distrib_l2r.v1.TrajectoryChunkH\x00\x42\t\n\x07message\"\xe8\x01\n\x18PushTrajectoriesResponse\x12\x1a\n\x12\x63ommitted_sequence\x18\x01 \x01(\x04\x12\x1d\n\x15newest_policy_version\x18\x02 \x01(\x04\x12\x0e\n\x06\x63redit\x18\x03 \x01(\r\x12-\n\nflow_state\x18\x04 \x01(\x0e\x32\x19.distrib_l2r.v1.FlowState\x12.\n\nassignment\x18\x05 \x01(\x0b\x32\x1a.distrib_l2r.v1.Assignment\x12\r\n\x05\x64rain\x18\x06 \x01(\x08\x12\x13\n\x0b\x66low_detail\x18\x07 \x01(\t\"\x15\n\x13GetRunStatusRequest\"A\n\x14GetRunStatusResponse\x12)\n\x06status\x18\x01 \x01(\x0b\x32\x19.distrib_l2r.v1.RunStatus2\xf4\x02\n\x0eLearnerService\x12J\n\x07JoinRun\x12\x1e.distrib_l2r.v1.JoinRunRequest\x1a\x1f.distrib_l2r.v1.JoinRunResponse\x12P\n\tGetPolicy\x12 .distrib_l2r.v1.GetPolicyRequest\x1a!.distrib_l2r.v1.GetPolicyResponse\x12i\n\x10PushTrajectories\x12\'.distrib_l2r.v1.PushTrajectoriesRequest\x1a(.distrib_l2r.v1.PushTrajectoriesResponse(\x01\x30\x01\x12Y\n\x0cGetRunStatus\x12#.distrib_l2r.v1.GetRunStatusRequest\x1a$.distrib_l2r.v1.GetRunStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$distrib_l2r/v1/learner_service.proto\x12\x0e\x64istrib_l2r.v1\x1a\x19\x64istrib_l2r/v1/join.proto\x1a\x1b\x64istrib_l2r/v1/policy.proto\x1a\x1b\x64istrib_l2r/v1/spaces.proto\x1a\x1b\x64istrib_l2r/v1/status.proto\x1a\x1f\x64istrib_l2r/v1/trajectory.proto\"\x9f\x01\n\x0eJoinRunRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x13\n\x0bworker_name\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12\"\n\x04role\x18\x04 \x01(\x0e\x32\x14.distrib_l2r.v1.Role\x12&\n\x06spaces\x18\x05 \x01(\x0b\x32\x16.distrib_l2r.v1.Spaces\"\xff\x01\n\x0fJoinRunResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x30\n\x0b\x65nvironment\x18\x02 \x01(\x0b\x32\x1b.distrib_l2r.v1.Environment\x12&\n\x06spaces\x18\x03 \x01(\x0b\x32\x16.distrib_l2r.v1.Spaces\x12*\n\x05graph\x18\x04 \x01(\x0b\x32\x1b.distrib_l2r.v1.PolicyGraph\x12.\n\nassignment\x18\x05 \x01(\x0b\x32\x1a.distrib_l2r.v1.Assignment\x12&\n\x06limits\x18\x06 \x01(\x0b\x32\x16.distrib_l2r.v1.Limits\"=\n\x10GetPolicyRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x15\n\rknown_version\x18\x02 \x01(\x04\"B\n\x11GetPolicyResponse\x12-\n\x06policy\x18\x01 \x01(\x0b\x32\x1d.distrib_l2r.v1.PolicyVersion\"T\n\x0cStreamHeader\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x19\n\x11graph_fingerprint\x18\x02 \x01(\t\x12\x15\n\rbuffer_chunks\x18\x03 \x01(\r\" \n\x07Leaving\x12\x15\n\rlast_sequence\x18\x01 \x01(\x04\"C\n\x10TrajectoryChunks\x12/\n\x06\x63hunks\x18\x01 \x03(\x0b\x32\x1f.distrib_l2r.v1.TrajectoryChunk\"\xe6\x01\n\x17PushTrajectoriesRequest\x12.\n\x06header\x18\x01 \x01(\x0b\x32\x1c.distrib_l2r.v1.StreamHeaderH\x00\x12\x30\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1f.distrib_l2r.v1.TrajectoryChunkH\x00\x12*\n\x07leaving\x18\x03 \x01(\x0b\x32\x17.distrib_l2r.v1.LeavingH\x00\x12\x32\n\x06\x63hunks\x18\x04 \x01(\x0b\x32 .distrib_l2r.v1.TrajectoryChunksH\x00\x42\t\n\x07message\"\xe8\x01\n\x18PushTrajectoriesResponse\x12\x1a\n\x12\x63ommitted_sequence\x18\x01 \x01(\x04\x12\x1d\n\x15newest_policy_version\x18\x02 \x01(\x04\x12\x0e\n\x06\x63redit\x18\x03 \x01(\r\x12-\n\nflow_state\x18\x04 \x01(\x0e\x32\x19.distrib_l2r.v1.FlowState\x12.\n\nassignment\x18\x05 \x01(\x0b\x32\x1a.distrib_l2r.v1.Assignment\x12\r\n\x05\x64rain\x18\x06 \x01(\x08\x12\x13\n\x0b\x66low_detail\x18\x07 \x01(\t\"\x15\n\x13GetRunStatusRequest\"A\n\x14GetRunStatusResponse\x12)\n\x06status\x18\x01 \x01(\x0b\x32\x19.distrib_l2r.v1.RunStatus2\xf4\x02\n\x0eLearnerService\x12J\n\x07JoinRun\x12\x1e.distrib_l2r.v1.JoinRunRequest\x1a\x1f.distrib_l2r.v1.JoinRunResponse\x12P\n\tGetPolicy\x12 .distrib_l2r.v1.GetPolicyRequest\x1a!.distrib_l2r.v1.GetPolicyResponse\x12i\n\x10PushTrajectories\x12\'.distrib_l2r.v1.PushTrajectoriesRequest\x1a(.distrib_l2r.v1.PushTrajectoriesResponse(\x01\x30\x01\x12Y\n\x0cGetRunStatus\x12#.distrib_l2r.v1.GetRunStatusRequest\x1a$.distrib_l2r.v1.GetRunStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,15 +45,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETPOLICYRESPONSE']._serialized_start=686
   _globals['_GETPOLICYRESPONSE']._serialized_end=752
   _globals['_STREAMHEADER']._serialized_start=754
-  _globals['_STREAMHEADER']._serialized_end=815
-  _globals['_PUSHTRAJECTORIESREQUEST']._serialized_start=818
-  _globals['_PUSHTRAJECTORIESREQUEST']._serialized_end=952
-  _globals['_PUSHTRAJECTORIESRESPONSE']._serialized_start=955
-  _globals['_PUSHTRAJECTORIESRESPONSE']._serialized_end=1187
-  _globals['_GETRUNSTATUSREQUEST']._serialized_start=1189
-  _globals['_GETRUNSTATUSREQUEST']._serialized_end=1210
-  _globals['_GETRUNSTATUSRESPONSE']._serialized_start=1212
-  _globals['_GETRUNSTATUSRESPONSE']._serialized_end=1277
-  _globals['_LEARNERSERVICE']._serialized_start=1280
-  _globals['_LEARNERSERVICE']._serialized_end=1652
+  _globals['_STREAMHEADER']._serialized_end=838
+  _globals['_LEAVING']._serialized_start=840
+  _globals['_LEAVING']._serialized_end=872
+  _globals['_TRAJECTORYCHUNKS']._serialized_start=874
+  _globals['_TRAJECTORYCHUNKS']._serialized_end=941
+  _globals['_PUSHTRAJECTORIESREQUEST']._serialized_start=944
+  _globals['_PUSHTRAJECTORIESREQUEST']._serialized_end=1174
+  _globals['_PUSHTRAJECTORIESRESPONSE']._serialized_start=1177
+  _globals['_PUSHTRAJECTORIESRESPONSE']._serialized_end=1409
+  _globals['_GETRUNSTATUSREQUEST']._serialized_start=1411
+  _globals['_GETRUNSTATUSREQUEST']._serialized_end=1432
+  _globals['_GETRUNSTATUSRESPONSE']._serialized_start=1434
+  _globals['_GETRUNSTATUSRESPONSE']._serialized_end=1499
+  _globals['_LEARNERSERVICE']._serialized_start=1502
+  _globals['_LEARNERSERVICE']._serialized_end=1874
 # @@protoc_insertion_point(module_scope)

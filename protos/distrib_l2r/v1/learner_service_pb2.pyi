@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from distrib_l2r.v1 import join_pb2 as _join_pb2
 from distrib_l2r.v1 import policy_pb2 as _policy_pb2
 from distrib_l2r.v1 import spaces_pb2 as _spaces_pb2
@@ -10,6 +11,7 @@ from distrib_l2r.v1 import status_pb2 as _status_pb2
 from distrib_l2r.v1 import trajectory_pb2 as _trajectory_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -174,23 +176,85 @@ class StreamHeader(_message.Message):
 
     SESSION_ID_FIELD_NUMBER: _builtins.int
     GRAPH_FINGERPRINT_FIELD_NUMBER: _builtins.int
+    BUFFER_CHUNKS_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """The session of a JoinRun."""
     graph_fingerprint: _builtins.str
     """Fingerprint of the graph the worker acts with."""
+    buffer_chunks: _builtins.int
+    """Chunks that the worker can hold until they are acknowledged: answers come
+    soon enough that it need not wait for them. 0: at least as many as credit.
+    """
     def __init__(
         self,
         *,
         session_id: _builtins.str = ...,
         graph_fingerprint: _builtins.str = ...,
+        buffer_chunks: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["graph_fingerprint", b"graph_fingerprint", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buffer_chunks", b"buffer_chunks", "graph_fingerprint", b"graph_fingerprint", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StreamHeader: _TypeAlias = StreamHeader  # noqa: Y015
+
+@_typing.final
+class Leaving(_message.Message):
+    """This worker was told to leave, and waits only to hand over what it holds. The
+    next answer grants credit for it, whatever samples per insert say, up to
+    leaving_chunks of JoinRun's limits for a session, as long as all leavers
+    together add no more than an eighth of replay beyond those limits.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    last_sequence: _builtins.int
+    """The sequence of the last chunk that the worker holds. Nothing beyond it is
+    credited in this session any more.
+    """
+    def __init__(
+        self,
+        *,
+        last_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_sequence", b"last_sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Leaving: _TypeAlias = Leaving  # noqa: Y015
+
+@_typing.final
+class TrajectoryChunks(_message.Message):
+    """Several chunks at once, from a worker that has several waiting: each message
+    costs the learner as much as some chunks. All of them are stored or none.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHUNKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def chunks(self) -> _containers.RepeatedCompositeFieldContainer[_trajectory_pb2.TrajectoryChunk]:
+        """1 to max_message_chunks of JoinRun's limits, in the order of their
+        sequences.
+        """
+
+    def __init__(
+        self,
+        *,
+        chunks: _abc.Iterable[_trajectory_pb2.TrajectoryChunk] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrajectoryChunks: _TypeAlias = TrajectoryChunks  # noqa: Y015
 
 @_typing.final
 class PushTrajectoriesRequest(_message.Message):
@@ -200,6 +264,8 @@ class PushTrajectoriesRequest(_message.Message):
 
     HEADER_FIELD_NUMBER: _builtins.int
     CHUNK_FIELD_NUMBER: _builtins.int
+    LEAVING_FIELD_NUMBER: _builtins.int
+    CHUNKS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def header(self) -> Global___StreamHeader:
         """Exactly once, first."""
@@ -208,17 +274,31 @@ class PushTrajectoriesRequest(_message.Message):
     def chunk(self) -> _trajectory_pb2.TrajectoryChunk:
         """Any number of times after the header."""
 
+    @_builtins.property
+    def leaving(self) -> Global___Leaving:
+        """At most once after the header, and only where leaving_chunks of JoinRun's
+        limits is above 0.
+        """
+
+    @_builtins.property
+    def chunks(self) -> Global___TrajectoryChunks:
+        """As chunk, and only where max_message_chunks of JoinRun's limits is above
+        0.
+        """
+
     def __init__(
         self,
         *,
         header: Global___StreamHeader | None = ...,
         chunk: _trajectory_pb2.TrajectoryChunk | None = ...,
+        leaving: Global___Leaving | None = ...,
+        chunks: Global___TrajectoryChunks | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "chunks", b"chunks", "header", b"header", "leaving", b"leaving", "message", b"message"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "chunks", b"chunks", "header", b"header", "leaving", b"leaving", "message", b"message"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["header", "chunk"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["header", "chunk", "leaving", "chunks"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 

@@ -59,15 +59,17 @@ class LearnerServiceStub:
     """
     PushTrajectories: _grpc.StreamStreamMultiCallable[_learner_service_pb2.PushTrajectoriesRequest, _learner_service_pb2.PushTrajectoriesResponse]
     """Streams trajectories in and acknowledgements out. Legal order: one header,
-    then any number of chunks, then half-close. The first answer follows the
-    header, before any chunk: it names the sequence to go on from. Later
-    answers follow commits, new policy versions and changes of credit; one
-    answer may stand for several. After half-close the last answer covers all
-    chunks received, then the stream ends OK.
+    then any number of chunks and at most one leaving, then half-close. The
+    first answer follows the header, before any chunk: it names the sequence to
+    go on from. Later answers follow commits, new policy versions and changes
+    of credit. One answer may stand for several: it follows a commit at once
+    where half of the credit or of buffer_chunks is used, and else 100 ms after
+    the answer before at the latest. After half-close the last answer covers all chunks received,
+    then the stream ends OK.
 
-    INVALID_ARGUMENT: a chunk breaks a rule; the message gives the field's
-    path, the value and the rule. Nothing of that chunk is stored, chunks
-    before it stay committed. FAILED_PRECONDITION: the session has not joined
+    INVALID_ARGUMENT: a message breaks a rule; the error gives the field's path,
+    the value and the rule. Nothing of that message is stored, chunks before it
+    stay committed. FAILED_PRECONDITION: the session has not joined
     (a restarted learner: call JoinRun again), or the fingerprint is not the
     run's. ABORTED: a newer stream of the same session replaced this one.
     RESOURCE_EXHAUSTED: more chunks in flight than max_in_flight_chunks.
@@ -110,15 +112,17 @@ class LearnerServiceAsyncStub(LearnerServiceStub):
     """
     PushTrajectories: _aio.StreamStreamMultiCallable[_learner_service_pb2.PushTrajectoriesRequest, _learner_service_pb2.PushTrajectoriesResponse]  # type: ignore[assignment]
     """Streams trajectories in and acknowledgements out. Legal order: one header,
-    then any number of chunks, then half-close. The first answer follows the
-    header, before any chunk: it names the sequence to go on from. Later
-    answers follow commits, new policy versions and changes of credit; one
-    answer may stand for several. After half-close the last answer covers all
-    chunks received, then the stream ends OK.
+    then any number of chunks and at most one leaving, then half-close. The
+    first answer follows the header, before any chunk: it names the sequence to
+    go on from. Later answers follow commits, new policy versions and changes
+    of credit. One answer may stand for several: it follows a commit at once
+    where half of the credit or of buffer_chunks is used, and else 100 ms after
+    the answer before at the latest. After half-close the last answer covers all chunks received,
+    then the stream ends OK.
 
-    INVALID_ARGUMENT: a chunk breaks a rule; the message gives the field's
-    path, the value and the rule. Nothing of that chunk is stored, chunks
-    before it stay committed. FAILED_PRECONDITION: the session has not joined
+    INVALID_ARGUMENT: a message breaks a rule; the error gives the field's path,
+    the value and the rule. Nothing of that message is stored, chunks before it
+    stay committed. FAILED_PRECONDITION: the session has not joined
     (a restarted learner: call JoinRun again), or the fingerprint is not the
     run's. ABORTED: a newer stream of the same session replaced this one.
     RESOURCE_EXHAUSTED: more chunks in flight than max_in_flight_chunks.
@@ -176,15 +180,17 @@ class LearnerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_learner_service_pb2.PushTrajectoriesResponse], _abc.AsyncIterator[_learner_service_pb2.PushTrajectoriesResponse]]:
         """Streams trajectories in and acknowledgements out. Legal order: one header,
-        then any number of chunks, then half-close. The first answer follows the
-        header, before any chunk: it names the sequence to go on from. Later
-        answers follow commits, new policy versions and changes of credit; one
-        answer may stand for several. After half-close the last answer covers all
-        chunks received, then the stream ends OK.
+        then any number of chunks and at most one leaving, then half-close. The
+        first answer follows the header, before any chunk: it names the sequence to
+        go on from. Later answers follow commits, new policy versions and changes
+        of credit. One answer may stand for several: it follows a commit at once
+        where half of the credit or of buffer_chunks is used, and else 100 ms after
+        the answer before at the latest. After half-close the last answer covers all chunks received,
+        then the stream ends OK.
 
-        INVALID_ARGUMENT: a chunk breaks a rule; the message gives the field's
-        path, the value and the rule. Nothing of that chunk is stored, chunks
-        before it stay committed. FAILED_PRECONDITION: the session has not joined
+        INVALID_ARGUMENT: a message breaks a rule; the error gives the field's path,
+        the value and the rule. Nothing of that message is stored, chunks before it
+        stay committed. FAILED_PRECONDITION: the session has not joined
         (a restarted learner: call JoinRun again), or the fingerprint is not the
         run's. ABORTED: a newer stream of the same session replaced this one.
         RESOURCE_EXHAUSTED: more chunks in flight than max_in_flight_chunks.
