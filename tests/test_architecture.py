@@ -37,7 +37,7 @@ def test_services_share_nothing_but_the_contract(package: str, strangers: set[st
 def test_the_codec_needs_only_numpy_and_protobuf() -> None:
     known = {"distrib_l2r", "numpy", "google"}
     found = {name.partition(".")[0] for _, name in imports("protos/distrib_l2r", generated=False)} - known
-    assert found <= {"collections", "dataclasses", "enum", "hashlib", "math", "time", "typing"}
+    assert found <= {"collections", "dataclasses", "enum", "functools", "hashlib", "math", "time", "typing"}
 
 
 @pytest.mark.parametrize("package", ["learner_service", "worker_service", "protos/distrib_l2r", "deploy"])

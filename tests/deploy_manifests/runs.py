@@ -12,7 +12,9 @@ def copy_of_deploy(folder: Path) -> Path:
     """What the targets of Kubernetes need, and nothing else, so that a run's folder is not made in the repository."""
     shutil.copy(ROOT / "Makefile", folder)
     (folder / "deploy").mkdir()
-    shutil.copy(DEPLOY / "deploy.mk", folder / "deploy")
+    for makefile in ("deploy.mk", "torcs/torcs.mk"):
+        (folder / "deploy" / makefile).parent.mkdir(exist_ok=True)
+        shutil.copy(DEPLOY / makefile, folder / "deploy" / makefile)
     for name in ("base", "components", "overlays"):
         shutil.copytree(DEPLOY / name, folder / "deploy" / name)
     return folder
