@@ -15,8 +15,7 @@ from tests.testbed.view import assert_nothing_lost, connected
 
 pytestmark = [pytest.mark.slow, pytest.mark.kubernetes, pytest.mark.timeout(1800)]
 
-# Workers that the learner holds back leave chunks behind that it never gave them credit for: none is held back here.
-FLAGS = "track=larkfield --checkpoint-period-seconds 5 --samples-per-insert-min 0"
+FLAGS = "track=larkfield --checkpoint-period-seconds 5"
 ROLLED_OUT_WITHIN_SECONDS = 90.0
 FROZEN_SECONDS = 200.0
 """Three failed probes, the grace period, and a new learner."""
