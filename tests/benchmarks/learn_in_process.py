@@ -19,15 +19,14 @@ import numpy as np
 import torch
 import tyro
 
-from distrib_l2r.spaces import Spaces
 from distrib_l2r.tensor import Array
-from distrib_l2r.trajectory import Ending, EpisodeSummary, Purpose, TrajectoryChunk
 from learner_service.config import ExplorationConfig, parse_arguments
 from learner_service.replay.ring import ReplayRing
 from learner_service.replay.sampler import Sampler
 from learner_service.sac.config import SACConfig
 from learner_service.sac.sac import SAC
-from worker_service.environment import Environment, environment_spaces, make_environment, observation_columns
+from tests.benchmarks.collector import Collector
+from worker_service.environment import environment_spaces, make_environment, observation_columns
 from worker_service.exploration import HeldNoise
 
 CALIBRATION_PERIOD_UPDATES = 250
@@ -65,83 +64,19 @@ class Settings:
     """Learner's seconds after which to stop."""
     max_steps: int = 0
     """Environment steps after which to stop; 0: no limit."""
+    max_updates: int = 0
+    """Updates after which to stop; 0: no limit."""
     stop_at_return: float = float("inf")
     """Mean evaluation return at which to stop."""
     evaluation_period_seconds: float = 10.0
     """Learner's seconds between evaluations."""
+    evaluation_period_updates: int = 0
+    """Updates between evaluations, in place of seconds; 0: seconds count."""
     evaluation_episodes: int = 1
     """Episodes an evaluation."""
     seed: int = 0
     """Of everything."""
     sac: SACConfig = field(default_factory=SACConfig)
-
-
-class Collector:
-    """One environment, and the chunk that it is filling."""
-
-    def __init__(self, environment: Environment, spaces: Spaces, noise: HeldNoise, number: int, seed: int) -> None:
-        self.environment = environment
-        self.spaces = spaces
-        self.noise = noise
-        self.number = number
-        self._episode = 1
-        self._sequence = 1
-        self.begin(seed)
-
-    def begin(self, seed: int | None = None) -> None:
-        """Starts an episode."""
-        observation, _ = self.environment.reset(seed=seed)
-        self._first_step = 0
-        self._return = 0.0
-        self._length = 0
-        self._clear(observation_columns(observation))
-
-    def _clear(self, columns: Any) -> None:
-        self._rows = [columns]
-        self._actions: list[Array] = []
-        self._rewards: list[float] = []
-
-    @property
-    def observation(self) -> Any:
-        """The newest."""
-        return self._rows[-1]
-
-    def step(self, action: Array, chunk_length: int) -> TrajectoryChunk | None:
-        """Steps; returns a chunk when one is full or its episode ends."""
-        observation, reward, terminated, truncated, _ = self.environment.step(action)
-        columns = observation_columns(observation)
-        self._rows.append(columns)
-        self._actions.append(action)
-        self._rewards.append(float(reward))
-        self._return += float(reward)
-        self._length += 1
-        ending = Ending.TERMINATED if terminated else Ending.TRUNCATED if truncated else Ending.CONTINUES
-        if ending is Ending.CONTINUES and len(self._rewards) < chunk_length:
-            return None
-        over = ending is not Ending.CONTINUES
-        chunk = TrajectoryChunk(
-            sequence=self._sequence,
-            episode_id=self._episode,
-            first_step=self._first_step,
-            policy_version=1,
-            purpose=Purpose.TRAINING,
-            observation={
-                name: np.stack([row[name] for row in self._rows]).astype(box.dtype)
-                for name, box in self.spaces.observation.items()
-            },
-            action=np.stack(self._actions),
-            reward=np.array(self._rewards, np.float32),
-            ending=ending,
-            summary=EpisodeSummary(length=self._length, episode_return=self._return) if over else None,
-        )
-        self._sequence += 1
-        if over:
-            self._episode += 1
-            self.begin()
-        else:
-            self._first_step += chunk.length
-            self._clear(columns)
-        return chunk
 
 
 class Learning:
@@ -191,12 +126,12 @@ class Learning:
         settings = self.settings
         evaluate_at = 0.0
         result: dict[str, float] = {}
-        while self.seconds < settings.seconds and not 0 < settings.max_steps <= self.steps:
+        while not self._over():
             self._collect()
             self._learn()
-            if self.updates and self.seconds >= evaluate_at:
+            if self.updates and self._effort >= evaluate_at:
                 result = self._evaluate()
-                evaluate_at = self.seconds + settings.evaluation_period_seconds
+                evaluate_at = self._effort + (settings.evaluation_period_updates or settings.evaluation_period_seconds)
                 if result["return"] >= settings.stop_at_return:
                     break
         return {
@@ -210,6 +145,19 @@ class Learning:
             "settings": asdict(settings),
             "history": self.history,
         }
+
+    @property
+    def _effort(self) -> float:
+        """What evaluations are spaced by: updates or seconds."""
+        return self.updates if self.settings.evaluation_period_updates else self.seconds
+
+    def _over(self) -> bool:
+        settings = self.settings
+        return (
+            self.seconds >= settings.seconds
+            or 0 < settings.max_steps <= self.steps
+            or 0 < settings.max_updates <= self.updates
+        )
 
     @torch.no_grad()
     def _act(self, observations: list[Any], noise: Array) -> Array:
@@ -278,6 +226,7 @@ class Learning:
                 "laps": len(laps),
                 "lap_seconds": best["time_seconds"],
                 "lap_ratio": best.get("lap_ratio", float("nan")),
+                "median_lap_ratio": statistics.median(lap.get("lap_ratio", float("nan")) for lap in laps),
             }
             if best["time_seconds"] < self.best_lap.get("lap_seconds", float("inf")):
                 self.best_lap = {"lap_seconds": best["time_seconds"], "lap_ratio": best.get("lap_ratio", float("nan"))}
@@ -293,7 +242,7 @@ class Learning:
             f"distance {result.get('distance_metres', 0):.0f} {figures}",
             flush=True,
         )
-        self.history.append({"seconds": self.seconds, "steps": self.steps, **result})
+        self.history.append({"seconds": self.seconds, "steps": self.steps, "updates": self.updates, **result})
         return result
 
 
