@@ -110,7 +110,7 @@ def _in_numpy(policy: SAC, columns: Mapping[str, Array], noise: Array) -> Callab
             row /= 1 + np.exp(-row)
         out = row @ layers[-1][0] + layers[-1][1]
         deviation = np.exp(0.5 * (low + high) + 0.5 * (high - low) * np.tanh(out[size:]))
-        action: Array = np.clip(actor.action_stretch * np.tanh(out[:size] + deviation * noise), -1, 1)
+        action: Array = np.clip(policy.config.action_stretch * np.tanh(out[:size] + deviation * noise), -1, 1)
         return action
 
     np.testing.assert_allclose(act(), _by_torch(policy, columns, noise), atol=1e-5)
