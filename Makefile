@@ -44,16 +44,16 @@ plan: $(SETUP)
 	$(if $(NODES),,kubectl get nodes --output=json |) $(BIN)/python -m deploy.plan --nodes $(or $(NODES),-) --run $(RUN) \
 		--workers $(WORKERS) $(PLAN_FLAGS)
 
-## All tests: units, then those with real processes
+## All tests: units, then those with real processes; those of manifests are part of check
 .PHONY: test
 test: $(SETUP)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --ignore tests/deploy_manifests
 	$(BIN)/python -m pytest -m "slow and not containers and not kubernetes"
 
-## The unit tests alone, under two minutes
+## The unit tests alone, under two minutes; those of manifests are part of check
 .PHONY: test-unit
 test-unit: $(SETUP)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --ignore tests/deploy_manifests
 
 ## The images in containers, against a real Docker engine; TESTBED=folder with the tool that starts one
 .PHONY: test-containers

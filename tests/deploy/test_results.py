@@ -101,6 +101,7 @@ def race_on_a_circle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     return ended_job(Config(run_dir=tmp_path / "run", track=str(tmp_path / "circle.csv")), racing_status())
 
 
+@pytest.mark.slow
 def test_unknown_optimum_is_computed_once_and_kept(race_on_a_circle: Job, tmp_path: Path) -> None:
     first = conclude(race_on_a_circle, Progress())
     assert first.optimum_lap_seconds == pytest.approx(10.33, abs=0.05)

@@ -137,6 +137,7 @@ def test_a_trainer_that_waits_asks_for_workers(learner: AsyncLearningNode, monke
         stream.send(None)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_and_the_trainers_failure_show(config: LearnerConfig) -> None:
     config = replace(config, storage=replace(config.storage, checkpoint_period_seconds=0.05))
     with AsyncLearningNode(CountingPolicy(fail_at_update=1_000), config) as node, BareClient(node.address) as client:

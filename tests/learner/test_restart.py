@@ -117,6 +117,7 @@ def test_other_spaces_than_replays_are_refused_with_both(config: LearnerConfig) 
         AsyncLearningNode(policy, config)
 
 
+@pytest.mark.slow
 def test_other_settings_than_the_checkpoints_are_refused_and_named(tmp_path: Path) -> None:
     def config(units: int) -> LearnerConfig:
         sac = replace(CONFIG.sac, actor_hidden_sizes=(units,), critic_hidden_sizes=(8,))

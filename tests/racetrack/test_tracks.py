@@ -33,6 +33,7 @@ def test_default_circuit_is_about_two_kilometres_long() -> None:
     assert circuit(DEFAULT_CIRCUIT).length_metres == pytest.approx(2000.0, rel=0.1)
 
 
+@pytest.mark.slow
 def test_fifty_random_tracks_are_drivable() -> None:
     tracks = [random_track(seed) for seed in range(50)]
     for track in tracks:

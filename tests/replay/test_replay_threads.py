@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from distrib_l2r.spaces import Box, Spaces
 from distrib_l2r.tensor import Array
@@ -21,6 +22,7 @@ SPACES = Spaces(
 )
 
 
+@pytest.mark.slow
 def test_sampled_transitions_are_whole_while_chunks_are_added() -> None:
     ring = ReplayRing(SPACES, capacity=701)
     failures: list[BaseException] = []

@@ -104,6 +104,7 @@ def test_the_graph_is_small_and_holds_no_weights() -> None:
     assert len(operations) < 30
 
 
+@pytest.mark.slow
 def test_new_weights_need_no_new_graph() -> None:
     spaces = plain_spaces()
     actor = random_actor(spaces)
@@ -147,6 +148,7 @@ def test_another_process_exports_the_same_bytes() -> None:
     assert elsewhere.stdout.strip() == export_actor(random_actor(spaces), spaces).fingerprint
 
 
+@pytest.mark.slow
 def test_another_architecture_has_another_fingerprint() -> None:
     spaces = plain_spaces()
     wider = export_actor(random_actor(spaces, actor_hidden_sizes=(17,)), spaces)

@@ -148,14 +148,14 @@ def test_one_that_fails_is_made_anew_while_the_others_go_on() -> None:
         with working(node.address, envs_per_worker=3):
             eventually(lambda: AilingEnvironment.made == 4, "it is made anew")
             reached = node.status().transitions
-            eventually(lambda: node.status().transitions >= reached + 200, "all go on")
+            eventually(lambda: node.status().transitions >= reached + 600, "all go on")
         worker = node.status().workers[0]
         assert (worker.aborted_episodes, worker.abort_reason) == (1, "step raised ConnectionError: the planted crash")
         observation, _, reward = transitions(node)
     sound = reward[observation[:, 2] == 2].tolist()
     assert all(value == i % 10 + 1 for i, value in enumerate(sound))
-    # The one made anew is given no seed again and tells 0, as the first does.
-    assert (observation[:, 2] == 0).sum() > 1.5 * len(sound) > 75
+    # The one made anew is given no seed again and tells 0, as the first does; the other two keep pace with each other.
+    assert (observation[:, 2] == 0).sum() - 100 > len(sound) > 100
     assert worker.simulator_restarts == 1
     assert reward[observation[:, 2] == 1].tolist() == [1, 2], "the two sound steps"
 

@@ -219,6 +219,7 @@ def test_a_worker_whose_space_is_wrong_ends_with_the_sentence_that_names_both() 
             worker.work()
 
 
+@pytest.mark.slow
 def test_a_worker_that_loses_its_learner_waits_and_carries_on_with_its_successor(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
