@@ -35,6 +35,11 @@ class SavedPolicy:
     evaluated_lap_seconds: float | None
     """Fastest lap of this policy's evaluation; None where there was none."""
 
+    @property
+    def environment_name(self) -> str:
+        """The environment's id without the module that registers it."""
+        return self.environment_id.rpartition(":")[2]
+
 
 def load_policy(folder: Path) -> SavedPolicy:
     """The policy in `folder`.

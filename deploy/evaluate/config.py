@@ -79,7 +79,7 @@ def load_policies(config: Config) -> list[SavedPolicy]:
         saved = [load_policy(folder) for folder in config.policies]
     except DriveError as error:
         raise ConfigError(str(error)) from error
-    ids = sorted({policy.environment_id.rpartition(":")[2] for policy in saved})
+    ids = sorted({policy.environment_name for policy in saved})
     if len(ids) > 1:
         raise ConfigError(f"the policies drive {' and '.join(ids)}; they must share one: evaluate each alone")
     if config.track is not None and not races(ids[0]):

@@ -69,7 +69,7 @@ def caveat(policy: Path) -> str:
     Raises:
         DriveError: the folder is no policy.
     """
-    return EMULATOR_CAVEAT if _name(load_policy(policy)) == LEARN_TO_RACE else CAVEAT
+    return EMULATOR_CAVEAT if load_policy(policy).environment_name == LEARN_TO_RACE else CAVEAT
 
 
 def evaluate(config: L2RConfig) -> list[DrivenEpisode]:
@@ -149,18 +149,14 @@ def _make(saved: SavedPolicy, config: L2RConfig, laps: int) -> Environment:
     if config.track is not None:
         arguments["track"] = config.track
     wrapper = load_wrapper(config.env_wrapper) if config.env_wrapper else None
-    if _name(saved) not in {RACETRACK, LEARN_TO_RACE}:
+    if saved.environment_name not in {RACETRACK, LEARN_TO_RACE}:
         raise DriveError(
             f"the policy drives {saved.environment_id}; only one of {RACETRACK} or {LEARN_TO_RACE} "
             "can be evaluated here"
         )
-    if _name(saved) == LEARN_TO_RACE:
+    if saved.environment_name == LEARN_TO_RACE:
         arguments["max_steps"] = STEPS_PER_LAP * laps
     return make_environment(saved.environment_id, arguments, wrapper)
-
-
-def _name(saved: SavedPolicy) -> str:
-    return saved.environment_id.rpartition(":")[2]
 
 
 def main(arguments: list[str] | None = None) -> int:

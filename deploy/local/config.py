@@ -106,19 +106,24 @@ class Config:
             )
 
     @property
+    def environment_name(self) -> str:
+        """The environment's id without the module that registers it."""
+        return self.env.rpartition(":")[2]
+
+    @property
     def embedded(self) -> bool:
         """Whether the environment is the embedded racing car, whose tracks and optima are known here."""
-        return self.env.rpartition(":")[2] == RACETRACK
+        return self.environment_name == RACETRACK
 
     @property
     def torcs(self) -> bool:
         """Whether the environment is TORCS."""
-        return self.env.rpartition(":")[2] == TORCS
+        return self.environment_name == TORCS
 
     @property
     def learns_to_race(self) -> bool:
         """Whether the environment is Learn-to-Race's."""
-        return self.env.rpartition(":")[2] == LEARN_TO_RACE
+        return self.environment_name == LEARN_TO_RACE
 
     @property
     def races(self) -> bool:
