@@ -4,7 +4,6 @@ import contextlib
 import logging
 import queue
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,9 @@ from distrib_l2r.tensor import Array
 
 _logger = logging.getLogger(__name__)
 
-QUEUE_BLOCKS: Final = 8
+QUEUE_BYTES: Final = 64_000_000
+"""Most that waits for the disk. Not counted in blocks: those of numbers are small, and a fast simulator fills many of
+them while a file is being opened."""
 PARTIAL: Final = ".partial"
 COMPRESSION_LEVEL: Final = 1
 """Of pictures alone: numbers hardly shrink."""
@@ -47,6 +48,11 @@ class _Block:
     file: EpisodeFile
     columns: Mapping[str, Array]
 
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return sum(rows.nbytes for rows in self.columns.values())
+
 
 @dataclass(frozen=True)
 class _End:
@@ -58,41 +64,41 @@ class RecordingWriter:
     """Writes files, block by block, on a thread of its own."""
 
     def __init__(self) -> None:
-        self._queue: queue.Queue[_Block | _End | None] = queue.Queue(QUEUE_BLOCKS)
+        self._queue: queue.SimpleQueue[_Block | _End | None] = queue.SimpleQueue()
+        self._waiting_bytes = 0
+        self._waiting_lock = threading.Lock()
         self._file: EpisodeFile | None = None
         self._open: Any = None
         self._thread = threading.Thread(target=self._run, name="recording-writer", daemon=True)
         self._thread.start()
 
     def put(self, file: EpisodeFile, columns: Mapping[str, Array]) -> bool:
-        """Hands rows over, [N, ...] by column; False, and the file is given up, if there is no room."""
-        return self._put(_Block(file, columns))
+        """Hands rows over, [N, ...] by column; False, and the file is given up, if too many bytes wait already."""
+        block = _Block(file, columns)
+        with self._waiting_lock:
+            if self._waiting_bytes + block.size > QUEUE_BYTES:
+                file.given_up.set()
+            if file.given_up.is_set():
+                return False
+            self._waiting_bytes += block.size
+        self._queue.put(block)
+        return True
 
-    def end(self, file: EpisodeFile, about: Attributes) -> bool:
-        """The file is complete with these attributes; False, and it is given up, if there is no room."""
-        return self._put(_End(file, about))
+    def end(self, file: EpisodeFile, about: Attributes) -> None:
+        """The file is complete with these attributes, unless it was given up before."""
+        self._queue.put(_End(file, about))
 
     def close(self, timeout_seconds: float) -> bool:
         """Writes what is left and ends the thread; False if that takes longer."""
-        deadline = time.monotonic() + timeout_seconds
-        # A full queue is behind, and will be found so below.
-        with contextlib.suppress(queue.Full):
-            self._queue.put(None, timeout=timeout_seconds)
-        self._thread.join(max(0.0, deadline - time.monotonic()))
+        self._queue.put(None)
+        self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
-
-    def _put(self, item: _Block | _End) -> bool:
-        if item.file.given_up.is_set():
-            return False
-        try:
-            self._queue.put_nowait(item)
-        except queue.Full:
-            item.file.given_up.set()
-            return False
-        return True
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
+            if isinstance(item, _Block):
+                with self._waiting_lock:
+                    self._waiting_bytes -= item.size
             if self._file is not None and (self._file is not item.file or self._file.given_up.is_set()):
                 self._discard()
             if item.file.given_up.is_set():

@@ -17,14 +17,16 @@ import pytest
 from tests.bare_client import eventually
 from tests.fakes import CountingEnvironment
 from tests.racetrack.builders import make
-from worker_service import recording_writer
+from worker_service import recording, recording_writer
 from worker_service.recorded_episode import RecordedEpisode, read_recording
 from worker_service.recording import BLOCK_STEPS, RecordedEnvironment, Recorder, RecordingError
 from worker_service.simulators.racetrack.driver import Driver
 
 
 @pytest.fixture
-def recorder(tmp_path: Path) -> Iterator[Recorder]:
+def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+    # What is written is tested, not how soon.
+    monkeypatch.setattr(recording, "CLOSE_SECONDS", 60.0)
     with closing(Recorder(tmp_path, name="worker", about={"environment": "Racetrack-v0", "arguments": "{}"})) as made:
         yield made
 
@@ -155,6 +157,7 @@ def test_driving_never_waits_for_a_slow_disk(
         append(writer, block)
 
     monkeypatch.setattr(recording_writer.RecordingWriter, "_append", slow)
+    monkeypatch.setattr(recording_writer, "QUEUE_BYTES", 500_000)
     environment = make(start="standing", max_steps=100_000)
     recorded = RecordedEnvironment(environment, recorder, lambda: 1)
     driver = Driver(environment.track)
@@ -174,6 +177,23 @@ def test_driving_never_waits_for_a_slow_disk(
     (path,) = recordings(tmp_path)
     assert path.stem.endswith("000001")
     assert list(tmp_path.iterdir()) == [path], "nothing of the one given up"
+
+
+def test_fast_simulator_outruns_the_opening_of_a_file(
+    tmp_path: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    append = recording_writer.RecordingWriter._append
+
+    def late(writer: Any, block: Any) -> None:
+        assert release.wait(60.0)
+        append(writer, block)
+
+    monkeypatch.setattr(recording_writer.RecordingWriter, "_append", late)
+    steps = 20 * BLOCK_STEPS
+    record(gymnasium.make("Pendulum-v1", max_episode_steps=steps), recorder, steps=steps)
+    release.set()
+    assert read_only(tmp_path, recorder).steps == steps
 
 
 def test_full_disk_gives_up_the_recording_alone(
