@@ -266,7 +266,8 @@ class LearnerClient:
         """Pushes chunks until the learner drains or the stream breaks; returns why it ended."""
         call, most = self._stub.PushTrajectories(metadata=self._metadata), answer.limits.max_message_chunks
         stream = PushStream(call, self._outbox, self._take, most_chunks=most or 1)
-        self._outbox.on_put = lambda: self._call_soon(stream.wake)
+        # Waking this thread takes the interpreter's lock from the one that drives.
+        self._outbox.on_put = lambda: self._call_soon(stream.wake) if stream.due else None
         try:
             header = pb.StreamHeader(session_id=self._session_id, graph_fingerprint=answer.graph.fingerprint)
             header.buffer_chunks = self._config.buffer_chunks

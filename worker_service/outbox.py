@@ -8,10 +8,14 @@ from distrib_l2r.v1 import trajectory_pb2
 
 
 class Outbox:
-    """Bounded; drops nothing. The rollout puts, the client sends and lets go. Thread-safe."""
+    """Bounded; drops nothing. The rollout puts, the client sends and lets go. Thread-safe.
+
+    Args:
+        capacity: most chunks kept.
+    """
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
         self._condition = threading.Condition()
         self._chunks: deque[trajectory_pb2.TrajectoryChunk] = deque()
         self._acknowledged_sequence = 0
@@ -29,7 +33,7 @@ class Outbox:
         """
         with self._condition:
             if not beyond_capacity and not self._condition.wait_for(
-                lambda: len(self._chunks) < self._capacity, timeout_seconds
+                lambda: len(self._chunks) < self.capacity, timeout_seconds
             ):
                 return False
             chunk.sequence = self._acknowledged_sequence + len(self._chunks) + 1

@@ -18,6 +18,9 @@ DRAIN_DEADLINE_SECONDS: Final = 2.0
 
 MESSAGE_BYTES: Final = 2**20
 """Of chunks that wait, so many go together: larger messages gain nothing."""
+GATHER_SECONDS: Final = 0.05
+"""From one message to the next, unless so many chunks wait that they fill one: each message, whatever is in it, takes
+the interpreter's lock from the thread that drives."""
 
 
 class SessionLostError(Exception):
@@ -27,11 +30,14 @@ class SessionLostError(Exception):
 class PushStream:
     """Lives on the client's event loop.
 
+    The first chunk after a pause goes at once; those of a simulator that gives many gather and go together.
+
     Args:
         call: a PushTrajectories call just begun.
         outbox: what to send; acknowledged chunks leave it.
         on_answer: called with each answer, after the outbox let go of what it acknowledges.
         most_chunks: in one message.
+        gather_seconds: see `GATHER_SECONDS`.
     """
 
     def __init__(
@@ -41,16 +47,22 @@ class PushStream:
         on_answer: Callable[[pb.PushTrajectoriesResponse], None],
         *,
         most_chunks: int = 1,
+        gather_seconds: float = GATHER_SECONDS,
     ) -> None:
         self._call = call
         self._outbox = outbox
         self._on_answer = on_answer
         self._most_chunks = most_chunks
+        self._gather_seconds = gather_seconds
+        # With more the rollout could fill the outbox before the learner has answered.
+        self._most_gathered = max(min(most_chunks, outbox.capacity // 2), 1)
+        self._enough = self._most_gathered
+        self._gathering = False
         self._send_due = asyncio.Event()
         self._next_sequence = 0
         self._send_until = 0
         self._ended = False
-        self._leaving_due = False
+        self._leaving = self._leaving_due = False
         self.drained = False
         """Whether the learner asked to send no more."""
 
@@ -95,13 +107,19 @@ class PushStream:
             reader.cancel()
             await asyncio.gather(sender, reader, return_exceptions=True)
 
+    @property
+    def due(self) -> bool:
+        """Whether what waits should go now rather than gather; whoever puts a chunk asks, on any thread, and wakes."""
+        fills = min(self._next_sequence + self._enough - 1, self._send_until)
+        return not self._gathering or self._leaving or self._outbox.newest_sequence >= fills
+
     def wake(self) -> None:
         """Something was put into the outbox."""
         self._send_due.set()
 
     def leave(self) -> None:
         """Tells the learner that no more will be put, so that it grants credit for what is left."""
-        self._leaving_due = True
+        self._leaving = self._leaving_due = True
         self._send_due.set()
 
     def close(self) -> None:
@@ -148,7 +166,7 @@ class PushStream:
                 self._leaving_due = False
                 leaving = pb.Leaving(last_sequence=self._outbox.newest_sequence)
                 await self._call.write(pb.PushTrajectoriesRequest(leaving=leaving))
-            while not self.drained and (chunks := self._waiting()):
+            while not self.drained and self.due and (chunks := self._waiting()):
                 await self._call.write(_request(chunks))
         if self.drained:
             await self._call.done_writing()
@@ -166,7 +184,20 @@ class PushStream:
                 break
             chunks.append(chunk)
             self._next_sequence += 1
+        if chunks:
+            self._gather(MESSAGE_BYTES * len(chunks) // size)
         return chunks
+
+    def _gather(self, enough: int) -> None:
+        """Lets chunks gather for a while, or until so many wait."""
+        self._enough = max(min(enough, self._most_gathered), 1)
+        if not self._gathering:
+            self._gathering = True
+            asyncio.get_running_loop().call_later(self._gather_seconds, self._end_gathering)
+
+    def _end_gathering(self) -> None:
+        self._gathering = False
+        self._send_due.set()
 
 
 def _request(chunks: list[trajectory_pb2.TrajectoryChunk]) -> pb.PushTrajectoriesRequest:

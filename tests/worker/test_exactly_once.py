@@ -14,6 +14,8 @@ from worker_service.outbox import Outbox
 from worker_service.push_stream import MESSAGE_BYTES, PushStream, SessionLostError
 
 CREDIT = 3
+FOR_EVER = 1000.0
+"""Seconds to gather that no test lasts."""
 
 
 @dataclass
@@ -48,6 +50,7 @@ class ModelCall:
         self._answers: asyncio.Queue[pb.PushTrajectoriesResponse | None] = asyncio.Queue()
         self.half_closed = False
         self.message_lengths: list[int] = []
+        self.written = asyncio.Event()
 
     async def write(self, request: pb.PushTrajectoriesRequest) -> None:
         # As gRPC does, which serialises before anything is sent.
@@ -55,10 +58,11 @@ class ModelCall:
         assert not self.half_closed, "nothing may be written after the half-close"
         if request.HasField("header"):
             self.acknowledge()
-        else:
+        elif not request.HasField("leaving"):
             chunks = request.chunks.chunks or [request.chunk]
             self._on_its_way += chunks
             self.message_lengths.append(len(chunks))
+            self.written.set()
 
     async def done_writing(self) -> None:
         self.half_closed = True
@@ -92,23 +96,36 @@ class ModelCall:
 class Worker:
     """The client's part: reconnects, and begins a new session where the old one is lost."""
 
-    def __init__(self, learner: ModelLearner, most_chunks: int = 1) -> None:
+    def __init__(self, learner: ModelLearner, most_chunks: int = 1, gather_seconds: float = 0.0) -> None:
         self.learner = learner
         self.most_chunks = most_chunks
+        self.gather_seconds = gather_seconds
         self.outbox = Outbox(capacity=1000)
         self.sessions = 1
         self.call: ModelCall
         self.ids = 0
 
-    def put(self) -> None:
+    def put(self, data: bytes = b"") -> None:
         self.ids += 1
-        assert self.outbox.put(trajectory_pb2.TrajectoryChunk(episode_id=self.ids), 0)
+        chunk = trajectory_pb2.TrajectoryChunk(episode_id=self.ids, reward=tensor_pb2.Tensor(data=data))
+        assert self.outbox.put(chunk, 0)
+
+    def wake(self) -> None:
+        """As the client does."""
+        if self.stream.due:
+            self.stream.wake()
 
     async def connect(self) -> None:
         while True:
             self.call = ModelCall(self.learner, f"session-{self.sessions}")
-            self.stream = PushStream(self.call, self.outbox, lambda _: None, most_chunks=self.most_chunks)
-            self.outbox.on_put = self.stream.wake
+            self.stream = PushStream(
+                self.call,
+                self.outbox,
+                lambda _: None,
+                most_chunks=self.most_chunks,
+                gather_seconds=self.gather_seconds,
+            )
+            self.outbox.on_put = self.wake
             try:
                 await self.stream.open(pb.StreamHeader())
                 break
@@ -144,14 +161,16 @@ EVENTS = st.lists(
 
 
 @settings(max_examples=200, deadline=None)
-@given(EVENTS, st.sampled_from([1, 3]))
-def test_every_chunk_is_committed_exactly_once_and_in_order(events: list[object], most_chunks: int) -> None:
-    asyncio.run(play(events, most_chunks))
+@given(EVENTS, st.sampled_from([1, 3]), st.sampled_from([0.0, FOR_EVER]))
+def test_every_chunk_is_committed_exactly_once_and_in_order(
+    events: list[object], most_chunks: int, gather_seconds: float
+) -> None:
+    asyncio.run(play(events, most_chunks, gather_seconds))
 
 
-async def play(events: list[object], most_chunks: int) -> None:
+async def play(events: list[object], most_chunks: int, gather_seconds: float) -> None:
     learner = ModelLearner()
-    worker = Worker(learner, most_chunks)
+    worker = Worker(learner, most_chunks, gather_seconds)
     await worker.connect()
     gone = 0  # chunks up to this id were acknowledged and then lost together with the learner's replay
     for action in events:
@@ -171,6 +190,7 @@ async def play(events: list[object], most_chunks: int) -> None:
         await settle()
         assert learner.stored == list(range(gone + 1, gone + 1 + len(learner.stored))), "each once, in order"
     # In the end all that was put is there.
+    worker.stream.leave()
     for _ in range(worker.ids + 1):
         worker.call.deliver(CREDIT)
         worker.call.acknowledge()
@@ -228,12 +248,56 @@ def test_chunks_that_wait_go_together_as_far_as_credit_number_and_bytes_allow(
 ) -> None:
     async def scene() -> None:
         worker = Worker(ModelLearner(credit=credit), most_chunks=3)
-        for number in range(7):
-            chunk = trajectory_pb2.TrajectoryChunk(episode_id=number, reward=tensor_pb2.Tensor(data=bytes(size)))
-            assert worker.outbox.put(chunk, 0)
+        for _ in range(7):
+            worker.put(bytes(size))
         await worker.connect()
         await settle()
         assert worker.call.message_lengths == message_lengths
+        worker.run.cancel()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("credit", "size", "gathered"),
+    [(8, 10, 3), (3, 10, 2), (8, MESSAGE_BYTES // 2 - 1000, 2), (8, MESSAGE_BYTES, 1)],
+)
+def test_the_first_chunk_goes_at_once_and_the_next_gather_until_they_fill_a_message(
+    credit: int, size: int, gathered: int
+) -> None:
+    async def scene() -> None:
+        worker = Worker(ModelLearner(credit=credit), most_chunks=3, gather_seconds=FOR_EVER)
+        await worker.connect()
+        await settle()
+        for _ in range(gathered):
+            worker.put(bytes(size))
+            await settle()
+            assert worker.call.message_lengths == [1]
+        worker.put(bytes(size))
+        await settle()
+        assert worker.call.message_lengths == [1, gathered], "the rest of the credit, a message's number or its bytes"
+        worker.run.cancel()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_chunks_that_gather_go_when_their_time_is_over_or_the_worker_leaves(leaves: bool) -> None:
+    async def scene() -> None:
+        worker = Worker(ModelLearner(credit=8), most_chunks=4, gather_seconds=FOR_EVER if leaves else 0.05)
+        await worker.connect()
+        await settle()
+        for _ in range(3):
+            worker.put()
+            await settle()
+        assert worker.call.message_lengths == [1]
+        if leaves:
+            worker.stream.leave()
+        async with asyncio.timeout(5):
+            while sum(worker.call.message_lengths) < 3:
+                worker.call.written.clear()
+                await worker.call.written.wait()
+        assert worker.call.message_lengths == [1, 2]
         worker.run.cancel()
 
     asyncio.run(scene())
