@@ -47,9 +47,21 @@ def encode_tensor(array: Array) -> tensor_pb2.Tensor:
     Raises:
         TypeError: the element type does not travel.
     """
-    number = data_type(array.dtype)
-    packed = np.ascontiguousarray(array, dtype=DTYPES[number])
-    return tensor_pb2.Tensor(data_type=number, shape=array.shape, data=packed.tobytes())
+    message = tensor_pb2.Tensor()
+    fill_tensor(message, array)
+    return message
+
+
+def fill_tensor(message: tensor_pb2.Tensor, array: Array) -> None:
+    """As `encode_tensor`, into an empty message where it is: a message given to another is copied, data and all.
+
+    Raises:
+        TypeError: the element type does not travel.
+    """
+    number = _DATA_TYPES.get(array.dtype) or data_type(array.dtype)
+    message.data_type = tensor_pb2.DataType.ValueType(number)
+    message.shape.extend(array.shape)
+    message.data = array.astype(DTYPES[number], copy=False).tobytes()
 
 
 def decode_tensor(message: tensor_pb2.Tensor, path: str, *, finite: bool = True) -> Array:
@@ -96,7 +108,10 @@ def all_finite(array: Array) -> bool:
 
 def encode_columns(columns: Mapping[str, Array]) -> list[tensor_pb2.NamedTensor]:
     """Named arrays in their mapping's order."""
-    return [tensor_pb2.NamedTensor(name=name, tensor=encode_tensor(array)) for name, array in columns.items()]
+    messages = [tensor_pb2.NamedTensor(name=name) for name in columns]
+    for message, array in zip(messages, columns.values(), strict=True):
+        fill_tensor(message.tensor, array)
+    return messages
 
 
 def decode_columns(messages: Iterable[tensor_pb2.NamedTensor], path: str) -> dict[str, Array]:

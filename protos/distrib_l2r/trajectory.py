@@ -17,8 +17,7 @@ from distrib_l2r.tensor import (
     checked_name,
     decode_columns,
     decode_tensor,
-    encode_columns,
-    encode_tensor,
+    fill_tensor,
 )
 from distrib_l2r.v1 import tensor_pb2, trajectory_pb2
 
@@ -118,20 +117,23 @@ class TrajectoryChunk:
 
 def encode_chunk(chunk: TrajectoryChunk) -> trajectory_pb2.TrajectoryChunk:
     """The message of a chunk: one copy of each column."""
-    return trajectory_pb2.TrajectoryChunk(
+    message = trajectory_pb2.TrajectoryChunk(
         sequence=chunk.sequence,
         episode_id=chunk.episode_id,
         first_step=chunk.first_step,
         policy_version=chunk.policy_version,
         purpose=trajectory_pb2.Purpose.ValueType(chunk.purpose),
-        observation=encode_columns(chunk.observation),
-        action=encode_tensor(chunk.action),
-        reward=encode_tensor(chunk.reward),
         ending=trajectory_pb2.Ending.ValueType(chunk.ending),
-        privileged=encode_columns(chunk.privileged),
         summary=None if chunk.summary is None else _encode_summary(chunk.summary),
         simulator_restarts=chunk.simulator_restarts,
     )
+    for name, column in chunk.observation.items():
+        fill_tensor(message.observation.add(name=name).tensor, column)
+    for name, column in chunk.privileged.items():
+        fill_tensor(message.privileged.add(name=name).tensor, column)
+    fill_tensor(message.action, chunk.action)
+    fill_tensor(message.reward, chunk.reward)
+    return message
 
 
 def decode_chunk(message: trajectory_pb2.TrajectoryChunk, spaces: Spaces, path: str = "chunk") -> TrajectoryChunk:
