@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from distrib_l2r.spaces import Spaces
+from distrib_l2r.spaces import Box, Spaces
 from distrib_l2r.tensor import Array
 from distrib_l2r.trajectory import Ending, Purpose, TrajectoryChunk
 from worker_service.episode import EpisodeRecord
@@ -33,51 +33,46 @@ class ChunkBuilder:
     ) -> None:
         self._chunk_length = chunk_length
         self._purpose = purpose
-        self._observation = {
-            name: np.empty((chunk_length + 1, *box.shape), box.dtype) for name, box in spaces.observation.items()
-        }
-        self._columns = list(self._observation.items())
-        self._action = np.empty((chunk_length, *spaces.action.shape), spaces.action.dtype)
-        self._reward = np.empty(chunk_length, np.float32)
+        self._spaces = spaces
+        # Bytes of each row: to copy an array so takes less than half as long as to write it into a larger one.
+        self._observation: dict[str, list[bytes]] = {name: [] for name in spaces.observation}
+        self._columns = [(name, rows.append) for name, rows in self._observation.items()]
+        self._action: list[bytes] = []
+        self._reward: list[float] = []
         self._episode_ids = itertools.count(1) if episode_ids is None else episode_ids
         self._episode_id = 0
         self._first_step = 0
-        self._policy_version = 0
-        self._length = 0
         self._episode_return = 0.0
+        self.policy_version = 0
+        """The version that chose the gathered actions."""
 
     @property
     def length(self) -> int:
         """Steps gathered since the last chunk."""
-        return self._length
-
-    @property
-    def policy_version(self) -> int:
-        """The version that chose the gathered actions."""
-        return self._policy_version
+        return len(self._reward)
 
     @property
     def full(self) -> bool:
         """Whether the chunk must be sealed before a step is added."""
-        return self._length == self._chunk_length
+        return len(self._reward) == self._chunk_length
 
     def begin_episode(self, observation: Mapping[str, Array], policy_version: int) -> None:
         """Starts an episode at its first observation; steps not sealed are gone."""
         self._episode_id = next(self._episode_ids)
-        self._first_step = self._length = 0
+        self._first_step = 0
         self._episode_return = 0.0
-        self._policy_version = policy_version
-        for name, column in self._observation.items():
-            column[0] = observation[name]
+        self.policy_version = policy_version
+        self._action.clear()
+        self._reward.clear()
+        for name, rows in self._observation.items():
+            rows[:] = [observation[name].tobytes()]
 
     def add(self, action: Array, reward: float, observation: Mapping[str, Array]) -> None:
-        """Adds a step: the action, its reward, and the observation it led to."""
-        row = self._length
-        self._action[row] = action
-        self._reward[row] = reward
-        self._length = row = row + 1
-        for name, column in self._columns:
-            column[row] = observation[name]
+        """Adds a step: the action, its reward, and the observation it led to, all in their boxes' shapes and dtypes."""
+        self._action.append(action.tobytes())
+        self._reward.append(reward)
+        for name, append in self._columns:
+            append(observation[name].tobytes())
 
     def seal(
         self,
@@ -97,28 +92,37 @@ class ChunkBuilder:
             abort_reason: why the simulator failed, where it did.
             simulator_restarts: how often the simulator has been made anew.
         """
-        first_step, length = self._first_step, self._length
-        self._first_step += length
-        self._episode_return += float(self._reward[:length].sum(dtype=np.float64))
+        first_step = self._first_step
+        self._first_step += len(self._reward)
+        reward = np.array(self._reward, np.float32)
+        self._episode_return += sum(reward.tolist())
         summary = None
         if ending is not Ending.CONTINUES:
             summary = record.summary(
                 length=self._first_step, episode_return=self._episode_return, abort_reason=abort_reason
             )
+        boxes = self._spaces.observation
         chunk = TrajectoryChunk(
             episode_id=self._episode_id,
             first_step=first_step,
-            policy_version=self._policy_version,
+            policy_version=self.policy_version,
             purpose=self._purpose,
-            observation={name: column[: length + 1].copy() for name, column in self._observation.items()},
-            action=self._action[:length].copy(),
-            reward=self._reward[:length].copy(),
+            observation={name: _column(rows, boxes[name]) for name, rows in self._observation.items()},
+            action=_column(self._action, self._spaces.action),
+            reward=reward,
             ending=ending,
             summary=summary,
             simulator_restarts=simulator_restarts,
         )
-        for column in self._observation.values():
-            column[0] = column[length]
-        self._length = 0
-        self._policy_version = next_policy_version
+        for rows in self._observation.values():
+            del rows[:-1]
+        self._action.clear()
+        self._reward.clear()
+        self.policy_version = next_policy_version
         return chunk
+
+
+def _column(rows: list[bytes], box: Box) -> Array:
+    """The rows as an array [rows, ...], which cannot be written to."""
+    column: Array = np.ndarray((len(rows), *box.shape), box.dtype, b"".join(rows))
+    return column

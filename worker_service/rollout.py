@@ -4,6 +4,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from operator import le
 from typing import Final
 
 import numpy as np
@@ -67,10 +68,9 @@ class Rollout:
         self._most_rounds_before_switch = chunk_length
         self._rounds_outdated = 0
         self._behaviour: Behaviour | None = None
-        self._bounds = self._spaces.action
-        self._ranges = list(
-            zip(self._bounds.low.ravel().tolist(), self._bounds.high.ravel().tolist(), strict=True)
-        ) * len(simulators)
+        # Of all numbers that one act chooses.
+        self._low = self._spaces.action.low.ravel().tolist() * len(simulators)
+        self._high = self._spaces.action.high.ravel().tolist() * len(simulators)
 
     def collect(self) -> None:
         """Explores with the newest version until told to stop.
@@ -177,45 +177,44 @@ class Rollout:
             switches: whether a newer version ends this as well.
         """
         actor, client, behaviour, stopped = self._actor, self._client, self._behaviour, self._stopping.is_set
-        inputs, noise_input, version = actor.columns, actor.noise, actor.policy_version
+        noise_input, version = actor.noise, actor.policy_version
+        chosen, chosen_rows = actor.action.ravel(), [actor.action[row, ...] for row in range(len(self._slots))]
+        typed = actor.action.dtype == self._spaces.action.dtype
         driving = [(row, slot) for row, slot in enumerate(self._slots) if slot.driving]
         all_driving = len(driving) == len(self._slots) or not switches
         while True:
             for row, slot in driving:
                 columns = slot.columns
-                for name, column in inputs:
-                    column[row] = columns[name]
+                for name, input_row in actor.rows[row]:
+                    input_row[...] = columns[name]
                 noise = slot.noise
                 if noise is not None and noise.advance():
                     noise_input[row] = noise.values
-            chosen = actor.run()
-            actions = chosen if self._usable(chosen) else self._bounded(chosen)
+            actor.run()
+            usable = typed and self._within_bounds(chosen.tolist())
+            actions = chosen_rows if usable else self._bounded(actor.action)
             for row, slot in driving:
                 if stopped():
                     return
                 self._active = slot
-                if actions is chosen or all_finite(actions[row]):
-                    slot.step(actions[row], version)
+                action = actions[row]
+                if usable or all_finite(action):
+                    slot.step(action, version)
                 else:
                     # A newer version may choose a number, after the pause that follows.
-                    slot.fail(SimulatorFailedError(f"policy version {version} chose the action {chosen[row]}"))
+                    chose = f"policy version {version} chose the action {chosen_rows[row]}"
+                    slot.fail(SimulatorFailedError(chose))
                 all_driving = all_driving and slot.driving
             if not all_driving or (switches and client.behaviour is not behaviour and self._switch_due()):
                 return
 
-    def _usable(self, chosen: Array) -> bool:
-        """Whether all actions [rows, ...] are within the bounds and of their type; for a few numbers the quickest."""
-        if chosen.dtype != self._bounds.dtype:
-            return False
-        for number, (low, high) in zip(chosen.ravel().tolist(), self._ranges, strict=True):
-            # False for NaN as well.
-            if not low <= number <= high:
-                return False
-        return True
+    def _within_bounds(self, numbers: list[float]) -> bool:
+        """Whether all actions are; NaN is not. For a few numbers the quickest."""
+        return all(map(le, self._low, numbers)) and all(map(le, numbers, self._high))
 
     def _bounded(self, chosen: Array) -> Array:
         """Actions moved within the bounds, which rounding alone can lead past: the learner would refuse the chunk."""
-        box = self._bounds
+        box = self._spaces.action
         # Twice: rounding to the bounds' type may lead past them as well.
         for _ in range(2):
             chosen = np.minimum(np.maximum(chosen, box.low), box.high).astype(box.dtype)
@@ -228,6 +227,8 @@ class Rollout:
     def _hand_over(self, chunk: TrajectoryChunk) -> None:
         """Puts a chunk into the outbox, waiting for room."""
         message = encode_chunk(chunk)
+        if self._outbox.put(message, 0):
+            return
         report = WaitReport(
             "not stepping",
             lambda: (

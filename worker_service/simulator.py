@@ -2,7 +2,6 @@
 
 import functools
 import logging
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -22,8 +21,8 @@ class SimulatorFailedError(RuntimeError):
     """The simulator raised, or returned what cannot be used; the episode ends before that step."""
 
 
-FEW: Final = 4096
-"""Up to so many numbers their sum of squares is quicker than a look at each."""
+FEW_BYTES: Final = 4096
+"""Up to so many Python's own search in bytes is quicker than numpy's look at each number."""
 
 Step: TypeAlias = tuple[Mapping[str, Array], float, bool, bool, Mapping[str, Any]]
 """What one step led to: the observation, each column in its box's shape and dtype, finite; the reward, finite as
@@ -32,10 +31,13 @@ float32; whether that terminated the episode; whether a limit truncated it; the 
 
 def all_finite(array: Array) -> bool:
     """Whether no element is NaN or infinite; in a fifth of the time that `isfinite().all()` takes for a few numbers."""
-    # A sum of squares that is finite has finite terms; large ones may sum to infinity and be looked at one by one.
-    flat = array if array.ndim == 1 else array.ravel()
-    if flat.size <= FEW and math.isfinite(flat.dot(flat)):
-        return True
+    size = array.itemsize
+    if size >= 4 and array.nbytes <= FEW_BYTES:
+        # The last byte, which has the sign and most of the exponent, is 127 or 255 in all that is not finite, and
+        # otherwise only in what is nearly as large.
+        last_bytes = array.tobytes()[size - 1 :: size]
+        if 127 not in last_bytes and 255 not in last_bytes:
+            return True
     return bool(np.isfinite(array).all())
 
 

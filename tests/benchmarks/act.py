@@ -39,10 +39,10 @@ def compare(spaces: Spaces, columns: Mapping[str, Array], hidden: tuple[int, int
     graph, weights = export_actor(policy.actor, spaces), actor_weights(policy.actor)
     actor = Actor(graph, spaces)
     actor.load(PolicyVersion(version=1, training_step=0, graph_fingerprint=graph.fingerprint, weights=weights))
-    noise = np.zeros(actor.noise_size, np.float32)
+    inputs, noise = list(actor.observation.items()), np.zeros(actor.noise_size, np.float32)
 
     def act_in_place() -> None:
-        for name, column in actor.columns:
+        for name, column in inputs:
             column[0] = columns[name]
         actor.run()
 

@@ -76,7 +76,7 @@ class BareLoop:
     def run(self, seconds: float) -> tuple[float, float]:
         """Runs so long; steps a wall-clock second, and a CPU second."""
         actor, environment, noise, columns = self._actor, self._environment, self._noise, self.columns
-        inputs, noise_input = actor.columns, actor.noise
+        inputs, noise_input = list(actor.observation.items()), actor.noise
         steps, started, cpu = 0, time.monotonic(), time.process_time()
         ends_at = started + seconds
         while time.monotonic() < ends_at:

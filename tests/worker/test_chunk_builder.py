@@ -46,9 +46,9 @@ def test_chunks_of_an_episode_overlap_in_exactly_one_observation(length: int) ->
 def test_a_sealed_chunk_does_not_change_when_the_episode_goes_on() -> None:
     build = builder()
     build.begin_episode(observation(0), policy_version=1)
-    build.add(np.zeros(ACTION_SIZE), 1.0, observation(1))
+    build.add(np.zeros(ACTION_SIZE, np.float32), 1.0, observation(1))
     chunk = build.seal(Ending.CONTINUES, next_policy_version=2, record=EpisodeRecord())
-    build.add(np.ones(ACTION_SIZE), 2.0, observation(9))
+    build.add(np.ones(ACTION_SIZE, np.float32), 2.0, observation(9))
     assert chunk.observation["observation"][:, 0].tolist() == [0, 1]
     assert (chunk.policy_version, build.policy_version) == (1, 2)
 
