@@ -11,7 +11,7 @@ from tests.fakes import ACTION_SIZE, CountingEnvironment
 from tests.system.failing_environments import FaultyEnvironment
 from worker_service.deadline import DeadlineWatch
 from worker_service.environment import Environment
-from worker_service.simulator import Simulator, SimulatorFailedError
+from worker_service.simulator import FEW, Simulator, SimulatorFailedError, all_finite
 
 ACTION = np.zeros(ACTION_SIZE, np.float32)
 
@@ -131,3 +131,20 @@ def test_an_environment_that_fails_to_close_is_left_behind_and_told_of(
     unclosable.close()
     assert not unclosable.made
     assert "the simulator failed while it was closed" in caplog.text
+
+
+@pytest.mark.parametrize("size", [1, 59, FEW + 1])
+@pytest.mark.parametrize("dtype", ["<f2", "<f4", "<f8", ">f4"])
+def test_one_number_that_is_not_finite_is_found_among_any_others(dtype: str, size: int) -> None:
+    largest = np.finfo(dtype).max
+    for finite in (
+        np.linspace(-1, 1, size).astype(dtype),
+        np.full(size, largest, dtype),
+        np.full(size, -largest, dtype),
+    ):
+        assert all_finite(finite)
+        for number in (np.nan, -np.nan, np.inf, -np.inf):
+            array = finite.copy()
+            array[size // 2] = number
+            assert not all_finite(array)
+            assert not all_finite(array[::-1])
