@@ -1,6 +1,7 @@
 """The actor: a policy's graph run by onnxruntime, its weights fed as inputs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import onnxruntime
@@ -34,12 +35,16 @@ class Actor:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Each saves a twentieth of an action's time, which is mostly bookkeeping.
+        # An action's time is mostly bookkeeping; this saves 3 % of it.
         options.enable_mem_reuse = False
-        self._run_options = _without_synchronization()
         self._session = onnxruntime.InferenceSession(graph.onnx, options, providers=["CPUExecutionProvider"])
         self._binding = self._session.io_binding()
-        self._run = self._session.run_with_iobinding
+        run_options = onnxruntime.RunOptions()
+        # The CPU is no device to wait for: 4 % of an action's time.
+        run_options.add_run_config_entry("disable_synchronize_execution_providers", "1")
+        # What `run_with_iobinding` calls after looking whether a graph is being captured on a GPU: 6 %.
+        run, binding = self._session._sess.run_with_iobinding, self._binding._iobinding
+        self._run: Callable[[], None] = partial(run, binding, run_options)
         noise = next(entry for entry in self._session.get_inputs() if entry.name == "noise")
         self.observation = {name: np.zeros((rows, *box.shape), box.dtype) for name, box in spaces.observation.items()}
         self.noise = np.zeros((rows, int(noise.shape[1])), np.float32)
@@ -79,7 +84,7 @@ class Actor:
 
     def run(self) -> Array:
         """`action` of `observation` and `noise`; the array changes at the next call."""
-        self._run(self._binding, self._run_options)
+        self._run()
         return self.action
 
     def act(self, observation: Mapping[str, Array], noise: Array | None = None) -> Array:
@@ -102,17 +107,8 @@ class Actor:
     def _first_run(self) -> Array:
         """Runs once where onnxruntime likes, which tells the action's shape and type whatever the graph declares."""
         self._binding.bind_output("action")
-        self._run(self._binding)
+        self._run()
         action: Array = self._binding.copy_outputs_to_cpu()[0]
         self._binding.clear_binding_outputs()
         self._binding.bind_ortvalue_output("action", onnxruntime.OrtValue.ortvalue_from_numpy(action))
         return action
-
-
-def _without_synchronization() -> onnxruntime.RunOptions:
-    """Options of a run on the CPU, which has no device to wait for."""
-    options = onnxruntime.RunOptions()
-    options.add_run_config_entry("disable_synchronize_execution_providers", "1")
-    # The default; looking for it in options that have none raises and catches an exception at every run.
-    options.add_run_config_entry("gpu_graph_id", "0")
-    return options

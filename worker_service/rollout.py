@@ -180,12 +180,12 @@ class Rollout:
         noise_input, version = actor.noise, actor.policy_version
         chosen, chosen_rows = actor.action.ravel(), [actor.action[row, ...] for row in range(len(self._slots))]
         typed = actor.action.dtype == self._spaces.action.dtype
-        driving = [(row, slot) for row, slot in enumerate(self._slots) if slot.driving]
+        driving = [(row, slot, actor.rows[row]) for row, slot in enumerate(self._slots) if slot.driving]
         all_driving = len(driving) == len(self._slots) or not switches
         while True:
-            for row, slot in driving:
+            for row, slot, inputs in driving:
                 columns = slot.columns
-                for name, input_row in actor.rows[row]:
+                for name, input_row in inputs:
                     input_row[...] = columns[name]
                 noise = slot.noise
                 if noise is not None and noise.advance():
@@ -193,7 +193,7 @@ class Rollout:
             actor.run()
             usable = typed and self._within_bounds(chosen.tolist())
             actions = chosen_rows if usable else self._bounded(actor.action)
-            for row, slot in driving:
+            for row, slot, _ in driving:
                 if stopped():
                     return
                 self._active = slot
