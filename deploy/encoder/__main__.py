@@ -15,6 +15,7 @@ from deploy.encoder.autoencoder import STRIDES, Autoencoder
 from deploy.encoder.export import export_encoder
 from deploy.encoder.recorded_frames import read_frames
 from deploy.encoder.training import TrainingConfig, reconstruction_error, train
+from deploy.local.config import ConfigError
 from worker_service.encoders.appended import Appended
 from worker_service.encoders.encoder import EncoderMetadata
 
@@ -46,9 +47,9 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         if any(pixels < STRIDES or pixels % STRIDES for pixels in self.size):
-            raise ValueError(f"size is {self.size}; both must be multiples of {STRIDES}")
+            raise ConfigError(f"size is {self.size}; both must be multiples of {STRIDES}")
         if not 0 < self.held_out < 1:
-            raise ValueError(f"held_out is {self.held_out:g}; it must lie between 0 and 1")
+            raise ConfigError(f"held_out is {self.held_out:g}; it must lie between 0 and 1")
 
 
 def make_encoder(config: EncoderConfig) -> None:
@@ -107,6 +108,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = tyro.cli(EncoderConfig, prog="python -m deploy.encoder", description=__doc__, args=arguments)
         make_encoder(config)
+    except ConfigError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     except (ValueError, RuntimeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -12,6 +12,7 @@ import gymnasium
 import numpy as np
 import tyro
 
+from deploy.local.config import ConfigError
 from distrib_l2r.tensor import Array
 from learner_service.config import parse_arguments
 from worker_service.environment import Environment, make_environment
@@ -45,7 +46,7 @@ class FramesConfig:
     def __post_init__(self) -> None:
         for name in ("steps", "episode_steps", "most_held"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
 
 
 def record_frames(config: FramesConfig) -> int:
@@ -102,6 +103,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = tyro.cli(FramesConfig, prog="python -m deploy.encoder.frames", description=__doc__, args=arguments)
         episodes = record_frames(config)
+    except ConfigError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     except (ValueError, TypeError, OSError, gymnasium.error.Error) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

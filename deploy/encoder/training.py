@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from deploy.encoder.autoencoder import Autoencoder, as_floats
+from deploy.local.config import ConfigError
 
 Frames = NDArray[np.uint8]
 REPORT_SECONDS = 10.0
@@ -35,9 +36,9 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name in ("latent", "epochs", "batch_size"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if not self.learning_rate > 0 or not self.kl_weight >= 0:
-            raise ValueError(
+            raise ConfigError(
                 f"learning_rate is {self.learning_rate:g} and kl_weight {self.kl_weight:g}; they must be above 0 and "
                 "at least 0"
             )
