@@ -66,6 +66,7 @@ test-kubernetes: $(SETUP)
 	TESTBED=$(TESTBED) $(BIN)/python -m pytest -m kubernetes
 
 include deploy/deploy.mk
+include deploy/encoder/encoder.mk
 include deploy/torcs/torcs.mk
 
 ## Everything that can be checked by reading: style, types, contract, generated code, manifests

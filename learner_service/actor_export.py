@@ -58,7 +58,7 @@ def export_actor(actor: nn.Module, spaces: Spaces) -> PolicyGraph:
     ]
     noise = torch.zeros(2, int(np.prod(spaces.action.shape)), device=device)
     batch = torch.export.Dim("batch")
-    with _silent_exporter():
+    with silent_exporter():
         program = torch.onnx.export(
             _Acting(actor, tuple(spaces.observation)).eval(),
             (columns, noise, list(weights.values())),
@@ -74,7 +74,7 @@ def export_actor(actor: nn.Module, spaces: Spaces) -> PolicyGraph:
 
 
 @contextlib.contextmanager
-def _silent_exporter() -> Iterator[None]:
+def silent_exporter() -> Iterator[None]:
     """Keeps the exporter's remarks on its own deprecated calls and absent packages from the user."""
     logs = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [log.level for log in logs]

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import gymnasium
 import numpy as np
@@ -17,20 +17,35 @@ EnvironmentWrapper: TypeAlias = Callable[[Environment], Environment]
 PLAIN_COLUMN = "observation"
 """The column of an observation that is not a dictionary."""
 
+ENCODER_ARGUMENTS: Final = ("encoder", "encoder_frames", "encoder_keep")
+"""Arguments that no environment gets: they name what encodes its pictures (see `worker_service.encoders`)."""
+
 
 def make_environment(
     id: str,  # noqa: A002
     arguments: Mapping[str, Any] | None = None,
     wrapper: EnvironmentWrapper | None = None,
 ) -> Environment:
-    """The environment with this Gymnasium id, wrapped.
+    """The environment with this Gymnasium id, its pictures encoded where the arguments name an encoder, wrapped.
 
     Raises:
         gymnasium.error.Error: the id is unknown here.
         TypeError: an argument is none of the environment's.
+        ValueError: the encoder cannot be used, or not with this environment.
     """
+    arguments = dict(arguments or {})
+    encoding = {name: arguments.pop(name) for name in ENCODER_ARGUMENTS if name in arguments}
     # The checker warns about what `environment_spaces` refuses with a remedy, and costs time at every step.
-    environment = gymnasium.make(id, disable_env_checker=True, **(arguments or {}))
+    environment = gymnasium.make(id, disable_env_checker=True, **arguments)
+    if encoding:
+        # Most workers have no encoder, and need not have what it needs.
+        from worker_service.encoders.encoded_image import encoded  # noqa: PLC0415
+
+        try:
+            environment = encoded(environment, **encoding)
+        except BaseException:
+            environment.close()
+            raise
     return wrapper(environment) if wrapper else environment
 
 

@@ -21,3 +21,9 @@ gymnasium.register(
     order_enforce=False,
     disable_env_checker=True,
 )
+gymnasium.register(
+    id="CarRacingCamera-v0",
+    entry_point="worker_service.simulators.car_racing:CarRacingCamera",
+    order_enforce=False,
+    disable_env_checker=True,
+)
