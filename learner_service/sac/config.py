@@ -97,7 +97,8 @@ class SACConfig:
         channels, strides = self.encoder_channels, self.encoder_strides
         if not channels or len(channels) != len(strides) or min(*channels, *strides) < 1:
             raise ValueError(
-                f"encoder_channels are {channels} and encoder_strides {strides}; each convolution needs both, at least 1"
+                f"encoder_channels are {channels} and encoder_strides {strides}; each convolution needs both, "
+                "at least 1"
             )
         if self.random_shift_pixels < 0:
             raise ValueError(f"random_shift_pixels is {self.random_shift_pixels}; it must be at least 0")

@@ -68,9 +68,7 @@ class ImageFeatures:
                 features=torch.cat([transitions.features, self._actor_seen], 1),
                 critic_features=torch.cat([transitions.critic_features, self._critic_seen], 1),
                 next_features=torch.cat([transitions.next_features, self._actor_trunk(next_encoded)], 1),
-                next_critic_features=torch.cat(
-                    [transitions.next_critic_features, self._target_trunk(next_encoded)], 1
-                ),
+                next_critic_features=torch.cat([transitions.next_critic_features, self._target_trunk(next_encoded)], 1),
             )
 
     @torch.no_grad()

@@ -25,6 +25,6 @@ def random_shift(images: Tensor, pixels: int, random: torch.Generator) -> Tensor
     rows = torch.arange(height, device=images.device).add(down).clamp_(0, height - 1)
     columns = torch.arange(width, device=images.device).add(right).clamp_(0, width - 1)
     first = height * torch.arange(len(rows), device=images.device)[:, None]
-    # Of each pixel of the result its place among all pixels: on a CPU four times as fast as an index for each dimension.
+    # Each pixel's place among all: on a CPU four times as fast as an index for each dimension.
     places = (first + rows).mul_(width).unsqueeze(2) + columns.unsqueeze(1)
     return images.reshape(-1, channels).index_select(0, places.flatten()).view(images.shape)
