@@ -13,7 +13,7 @@ from distrib_l2r.tensor import Array
 
 SIDE: Final = 32
 STEPS: Final = 40
-PUSH: Final = 0.04
+PUSH: Final = 0.1
 """Of the field's half width a step, a step: what the action adds to the speed."""
 _RADIUS: Final = 0.12
 _GRID: Final = (np.arange(SIDE) + 0.5) * 2 / SIDE - 1
