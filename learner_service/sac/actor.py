@@ -66,10 +66,11 @@ class Actor(nn.Module):
 
     def rows(self, observation: Mapping[str, Tensor]) -> Tensor:
         """What its network sees of an observation, float32 [batch, ...]: numbers, then features of images."""
+        rows: Tensor = self.features(observation)
         if self.encoder is None or self.trunk is None:
-            return self.features(observation)
+            return rows
         seen: Tensor = self.trunk(self.encoder(observation))
-        return torch.cat([self.features(observation), seen], 1) if self.features.size else seen
+        return torch.cat([rows, seen], 1) if self.features.size else seen
 
     def scale(self, unit_action: Tensor) -> Tensor:
         """Actions [batch, ...] of the space, of actions in [-1, 1] [batch, action size]."""

@@ -47,7 +47,7 @@ class ImageFeatures:
         self.target_weights: list[nn.Parameter] = list(self._target_trunk.parameters())
 
     @property
-    def parts(self) -> Mapping[str, Any]:
+    def parts(self) -> dict[str, Any]:
         """Of the state, beside the actor."""
         return {"critic_trunk": self._critic_trunk, "target_critic_trunk": self._target_trunk}
 
@@ -88,7 +88,8 @@ class ImageFeatures:
         """
         gradients = _backward(self._critic_seen, self.critic_weights, by_features, into)
         encoder = gradients[-len(list(self._encoder.parameters())) :]
-        return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(gradient) for gradient in encoder]))
+        norm: Tensor = torch.linalg.vector_norm(torch.cat([gradient.flatten() for gradient in encoder]))
+        return norm
 
     def actor_backward(self, by_features: Tensor, into: Sequence[Tensor]) -> None:
         """Writes gradients of the actor's loss, likewise; they end at its trunk."""

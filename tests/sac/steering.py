@@ -30,11 +30,10 @@ class Steering(gymnasium.Env[Any, Array]):
 
     Args:
         speed: which of both.
-        blind: neither of both.
     """
 
-    def __init__(self, *, speed: bool = False, blind: bool = False) -> None:
-        self._speed, self._frames = speed, 1 if speed or blind else 2
+    def __init__(self, *, speed: bool = False) -> None:
+        self._speed, self._frames = speed, 1 if speed else 2
         self.action_space = spaces.Box(-1, 1, (2,), np.float32)
         columns: dict[str, spaces.Space[Any]] = {"picture": spaces.Box(0, 255, (SIDE, SIDE, self._frames), np.uint8)}
         if speed:
@@ -71,4 +70,4 @@ def _disc(place: Array) -> Array:
     return disc
 
 
-gymnasium.register("Steering-v0", Steering)
+gymnasium.register("Steering-v0", f"{__name__}:Steering")

@@ -85,7 +85,8 @@ class Plain:
         outputs = self.critic(torch.cat([numbers, privileged, critic_seen, action], 1))
         least = values.mean(outputs).amin(0)
         self.actor_optimiser.zero_grad()
-        (self.temperature * log_probability - least).mean().backward()
+        loss = (self.temperature * log_probability - least).mean()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.actor_optimiser.step()
         for slow, fast in ((self.target, self.critic), (self.target_trunk, self.critic_trunk)):
             for average, weight in zip(slow.parameters(), fast.parameters(), strict=True):
