@@ -66,11 +66,10 @@ class Actor(nn.Module):
 
     def rows(self, observation: Mapping[str, Tensor]) -> Tensor:
         """What its network sees of an observation, float32 [batch, ...]: numbers, then features of images."""
-        rows: Tensor = self.features(observation)
-        if self.encoder is None or self.trunk is None:
-            return rows
-        seen: Tensor = self.trunk(self.encoder(observation))
-        return torch.cat([rows, seen], 1) if self.features.size else seen
+        rows: list[Tensor] = [self.features(observation)] if self.features.size else []
+        if self.encoder is not None and self.trunk is not None:
+            rows.append(self.trunk(self.encoder(observation)))
+        return torch.cat(rows, 1) if len(rows) > 1 else rows[0]
 
     def scale(self, unit_action: Tensor) -> Tensor:
         """Actions [batch, ...] of the space, of actions in [-1, 1] [batch, action size]."""
