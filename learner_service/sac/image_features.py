@@ -106,7 +106,7 @@ def image_features(actor: Actor, config: SACConfig) -> ImageFeatures | None:
     device = actor.low.device
     _logger.info("images %s go through a convolutional encoder on %s", ", ".join(actor.encoder.names), device)
     if device.type == "cpu":
-        _logger.warning("convolutions on a CPU take a few updates a second; learning from images wants a GPU")
+        _logger.warning("on a CPU convolutions leave a few updates a second; learning from images wants a GPU")
     critic_trunk = Trunk(actor.encoder.size, config.encoder_features).to(device)
     return ImageFeatures(actor.encoder, actor.trunk, critic_trunk, config.random_shift_pixels)
 
