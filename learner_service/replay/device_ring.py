@@ -13,8 +13,8 @@ from learner_service.replay.n_step import NStepTransitions, Rows
 from learner_service.replay.ring import ReplayRing
 from learner_service.replay.sampling import Sampling
 
-_SLICE: Final = 65_536
-"""Rows that go over at a time, which bounds the pinned memory of a transfer."""
+_SLICE_BYTES: Final = 32 * 1024 * 1024
+"""That go over at a time, whether rows are numbers or images, which bounds the pinned memory of a transfer."""
 
 
 class DeviceRing:
@@ -99,10 +99,11 @@ class DeviceRing:
         return torch.zeros(column.shape, dtype=torch.from_numpy(column[:0]).dtype, device=self._device)
 
     def _copy(self, copy: Tensor, column: Array, rows: Rows) -> None:
-        for part in _slices(rows):
+        for part in _slices(rows, column[:1].nbytes):
             copy[to_device(part, self._device)] = to_device(column[part], self._device)
 
 
-def _slices(rows: Rows) -> Iterator[Rows]:
-    for start in range(0, len(rows), _SLICE):
-        yield rows[start : start + _SLICE]
+def _slices(rows: Rows, row_bytes: int) -> Iterator[Rows]:
+    size = max(1, _SLICE_BYTES // row_bytes)
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

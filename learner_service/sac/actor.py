@@ -10,6 +10,7 @@ from torch.nn import functional
 from distrib_l2r.spaces import Spaces
 from learner_service.sac.config import SACConfig
 from learner_service.sac.features import Features
+from learner_service.sac.image_encoder import ImageEncoder, Trunk, encoded_columns
 from learner_service.sac.mlp import MLP
 from learner_service.sac.squashed_gaussian import SquashedGaussian
 
@@ -27,12 +28,17 @@ class Actor(nn.Module):
 
     def __init__(self, spaces: Spaces, config: SACConfig) -> None:
         super().__init__()
-        self.features = Features(spaces.observation, normalise=config.observation_normalisation)
+        images = encoded_columns(spaces.observation, config)
+        numbers = {name: box for name, box in spaces.observation.items() if name not in images}
+        self.features = Features(numbers, normalise=config.observation_normalisation)
+        self.encoder = ImageEncoder(images, config) if images else None
+        self.trunk = Trunk(self.encoder.size, config.encoder_features) if self.encoder is not None else None
+        self.row_size = self.features.size + (config.encoder_features if images else 0)
         self.distribution = SquashedGaussian(config.action_stretch)
         self.action_size = int(np.prod(spaces.action.shape))
         self.action_shape = spaces.action.shape
         self.network = MLP(
-            (self.features.size, *config.actor_hidden_sizes, 2 * self.action_size),
+            (self.row_size, *config.actor_hidden_sizes, 2 * self.action_size),
             layer_norm=config.layer_norm,
             activation=ACTIVATIONS[config.activation],
         )
@@ -56,7 +62,14 @@ class Actor(nn.Module):
             observation: each column [batch, ...] in its own dtype.
             noise: float32 [batch, action size], standard normal to explore, zeros to act deterministically.
         """
-        return self.scale(self.distribution.act(self.network(self.features(observation)), noise))
+        return self.scale(self.distribution.act(self.network(self.rows(observation)), noise))
+
+    def rows(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """What its network sees of an observation, float32 [batch, ...]: numbers, then features of images."""
+        rows: list[Tensor] = [self.features(observation)] if self.features.size else []
+        if self.encoder is not None and self.trunk is not None:
+            rows.append(self.trunk(self.encoder(observation)))
+        return torch.cat(rows, 1) if len(rows) > 1 else rows[0]
 
     def scale(self, unit_action: Tensor) -> Tensor:
         """Actions [batch, ...] of the space, of actions in [-1, 1] [batch, action size]."""

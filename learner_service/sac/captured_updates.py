@@ -30,10 +30,12 @@ class CapturedUpdates:
         ring: there too.
 
     Raises:
-        ValueError: the policy is elsewhere.
+        ValueError: the policy is elsewhere, or encodes images.
     """
 
     def __init__(self, policy: SAC, ring: DeviceRing) -> None:
+        if policy.actor.encoder is not None:
+            raise ValueError("the policy encodes images; its updates cannot be captured")
         if policy.device.type != "cuda":
             raise ValueError(f"the policy is on {policy.device}; only updates on a CUDA device can be captured")
         self._policy = policy
@@ -81,6 +83,13 @@ class CapturedUpdates:
 def captured_updates(policy: Policy, ring: ReplayRing) -> CapturedUpdates | None:
     """Captured updates where the policy can be captured and its GPU has room for replay, otherwise None."""
     if not isinstance(policy, SAC) or policy.device.type != "cuda":
+        return None
+    if policy.actor.encoder is not None:
+        # Capture takes autograd along in principle, but has never been tried on a GPU.
+        _logger.warning(
+            "the policy encodes images: updates are made one operation after the other, from batches sampled on the "
+            "host, and not captured as a CUDA graph, which is faster"
+        )
         return None
     needed, (free, _) = DeviceRing.needed_bytes(ring), torch.cuda.mem_get_info(policy.device)
     if needed > LARGEST_SHARE * free:

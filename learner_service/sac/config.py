@@ -20,6 +20,19 @@ class SACConfig:
     layer_norm: bool = True
     """Whether hidden layers are normalised before their activation (https://arxiv.org/abs/1607.06450)."""
 
+    image_encoder: bool = True
+    """Whether image columns, uint8 [height, width, channels] with sides of at least 32 pixels, go through a
+    convolutional encoder as in DrQ-v2 (https://arxiv.org/abs/2107.09645), which wants a GPU; otherwise their pixels are
+    numbers like any others."""
+    encoder_channels: tuple[int, ...] = (32, 32, 32, 32)
+    """Channels of the encoder's convolutions, with kernels of 3 x 3 pixels."""
+    encoder_strides: tuple[int, ...] = (2, 1, 1, 1)
+    """Their strides. A second stride of 2 takes a quarter of the time, and the weights that travel, at less detail."""
+    encoder_features: int = 50
+    """Numbers that the actor's and the critics' trunk make of the encoder's output."""
+    random_shift_pixels: int = 4
+    """Most pixels by which images of updates are shifted at random (DrQ, https://arxiv.org/abs/2004.13649); 0: not."""
+
     critic: Literal["categorical", "quantile", "mean_squared"] = "categorical"
     """What a critic predicts: a distribution of the value over bins, learned by cross-entropy
     (https://arxiv.org/abs/2403.03950); quantiles of the return (QR-SAC, https://doi.org/10.1038/s41586-021-04357-7);
@@ -77,10 +90,18 @@ class SACConfig:
     """Torch device of the networks; auto: a GPU where there is one."""
 
     def __post_init__(self) -> None:
-        for name in ("bins", "quantiles", "batch_size", "n_step", "policy_delay"):
+        for name in ("bins", "quantiles", "batch_size", "n_step", "policy_delay", "encoder_features"):
             least = 2 if name == "bins" else 1
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        channels, strides = self.encoder_channels, self.encoder_strides
+        if not channels or len(channels) != len(strides) or min(*channels, *strides) < 1:
+            raise ValueError(
+                f"encoder_channels are {channels} and encoder_strides {strides}; each convolution needs both, "
+                "at least 1"
+            )
+        if self.random_shift_pixels < 0:
+            raise ValueError(f"random_shift_pixels is {self.random_shift_pixels}; it must be at least 0")
         for name in (
             "value_bound",
             "critic_action_scale",

@@ -35,7 +35,10 @@ class Features(nn.Module):
             self.register_buffer("inverse_deviation", torch.ones(self.size))
 
     def forward(self, columns: Mapping[str, Tensor]) -> Tensor:
-        """Float32 [batch, size] of columns [batch, ...]."""
+        """Float32 [batch, size] of columns [batch, ...]; others are left out."""
+        if not self.names:
+            other = next(iter(columns.values()))
+            return torch.empty(len(other), 0, device=other.device)
         flat = [_rows(columns[name]).float() for name in self.names]
         rows = flat[0] if len(flat) == 1 else torch.cat(flat, 1)
         if not self.normalise:

@@ -19,7 +19,9 @@ from learner_service.replay.sampling import Sampling
 from learner_service.sac.actor import ACTIVATIONS, Actor
 from learner_service.sac.config import SACConfig
 from learner_service.sac.features import Features, RunningStatistics, flatten_columns
+from learner_service.sac.figures import figures
 from learner_service.sac.gradients import Pass
+from learner_service.sac.image_features import image_features
 from learner_service.sac.mlp import MLP
 from learner_service.sac.optimiser import Optimiser, as_vector
 from learner_service.sac.return_scale import ReturnScale
@@ -60,7 +62,8 @@ class SAC:
             self._features, self._gaussian = self.actor.features, self.actor.distribution
             self._privileged = Features(spaces.privileged, normalise=config.observation_normalisation).to(self.device)
             self._values = make_values(config).to(self.device)
-            inputs = self._features.size + self._privileged.size + self.actor.action_size
+            self._images = image_features(self.actor, config)
+            inputs = self.actor.row_size + self._privileged.size + self.actor.action_size
             self._critic = MLP(
                 (inputs, *config.critic_hidden_sizes, self._values.outputs),
                 stack=CRITICS,
@@ -71,14 +74,20 @@ class SAC:
         initial = torch.tensor(math.log(config.initial_temperature), device=self.device)
         self._log_temperature = nn.Parameter(initial, requires_grad=False)
 
+        actor_weights, critic_weights = list(self.actor.network.parameters()), list(self._critic.parameters())
+        target_weights = list(self._target_critic.parameters())
+        if self._images is not None:
+            actor_weights += self._images.actor_weights
+            critic_weights += self._images.critic_weights
+            target_weights += self._images.target_weights
         self._actor_optimiser = Optimiser(
-            self.actor.parameters(),
+            actor_weights,
             learning_rate=config.actor_learning_rate,
             clip=config.gradient_clip,
             decay_steps=config.learning_rate_decay_updates / config.policy_delay,
         )
         self._critic_optimiser = Optimiser(
-            self._critic.parameters(),
+            critic_weights,
             learning_rate=config.critic_learning_rate,
             clip=config.gradient_clip,
             decay_steps=config.learning_rate_decay_updates,
@@ -87,7 +96,9 @@ class SAC:
         # Made once the weights lie where they stay.
         self._actor_pass = Pass(self.actor.network)
         self._critic_pass = Pass(self._critic)
-        self._target_vector = as_vector(self._target_critic.parameters())
+        self._target_vector = as_vector(target_weights)
+        # An encoder of images, at the end, has no target.
+        self._online_vector = self._critic_optimiser.vector.detach()[: len(self._target_vector)]
         self._target_pass = Pass(self._target_critic)
         self.random = torch.Generator(self.device).manual_seed(seed)
         self._observation_statistics = RunningStatistics(self._features.size)
@@ -131,7 +142,7 @@ class SAC:
             self._update_critic(transitions, action[:size], log_probability[:size])
             self._update_actor(transitions, action[size:], log_probability[size:])
             self._update_temperature(log_probability[size:])
-        self._target_vector.lerp_(self._critic_optimiser.vector, self.config.target_update_rate)
+        self._target_vector.lerp_(self._online_vector, self.config.target_update_rate)
 
     def _act(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Actions in [-1, 1], [rows, action size], and their log-probabilities, [rows]."""
@@ -144,14 +155,24 @@ class SAC:
         entropy_bonus = -self._log_temperature.exp() * next_log_probability
         target = self._values.target(next_outputs, transitions.reward, transitions.discount, entropy_bonus)
         outputs = self._critic_pass.forward(self._critic_inputs(transitions.critic_features, transitions.unit_action))
-        self._critic_pass.backward(self._values.loss_gradient(outputs, target), self._critic_optimiser.gradients)
+        by_outputs = self._values.loss_gradient(outputs, target)
+        self._critic_pass.backward(by_outputs, self._critic_optimiser.gradients)
+        if self._images is not None:
+            size, actions = self._images.size, transitions.unit_action.shape[1]
+            by_features = self._critic_pass.input_gradient(by_outputs, size + actions)[:, :size]
+            self._newest["encoder_gradient_norm"] = self._images.critic_backward(
+                by_features, self._critic_optimiser.gradients
+            )
         norm = self._critic_optimiser.step()
         self._newest |= {"critic_gradient_norm": norm, "outputs": outputs, "target": target}
 
     def _update_actor(self, transitions: Transitions, action: Tensor, log_probability: Tensor) -> None:
         """A step down temperature * log-probability - value, of actions that are the last rows of the newest pass."""
         size = len(action)
-        outputs = self._critic_pass.forward(self._critic_inputs(transitions.critic_features, action))
+        critic_features = transitions.critic_features
+        if self._images is not None:
+            critic_features = self._images.renewed(critic_features)
+        outputs = self._critic_pass.forward(self._critic_inputs(critic_features, action))
         value, critic = self._values.mean(outputs).min(0, keepdim=True)
         # The gradient passes through the critic with the least value, whose weights stay as they are.
         share = -self.config.critic_action_scale / size
@@ -159,9 +180,11 @@ class SAC:
         by_outputs = self._values.mean_gradient(outputs).mul_(by_value)
         by_action = self._critic_pass.input_gradient(by_outputs, action.shape[1])
         temperature = self._log_temperature.exp()
-        self._actor_pass.backward(
-            self._gaussian.gradient(by_action, temperature / size), self._actor_optimiser.gradients
-        )
+        by_outputs = self._gaussian.gradient(by_action, temperature / size)
+        self._actor_pass.backward(by_outputs, self._actor_optimiser.gradients)
+        if self._images is not None:
+            by_features = self._actor_pass.input_gradient(by_outputs, self._images.size)
+            self._images.actor_backward(by_features, self._actor_optimiser.gradients)
         norm = self._actor_optimiser.step()
         self._newest |= {
             "actor_gradient_norm": norm,
@@ -179,7 +202,7 @@ class SAC:
 
     def calibrate(self, observation: Mapping[str, Array], discounted_return: Array) -> None:
         """Moves observation statistics and the return scale towards a sample of replay, by small steps."""
-        if self.config.observation_normalisation:
+        if self._features.normalise:
             self._observation_statistics.add(flatten_columns(observation, self._features.names))
             self._features.take_statistics(self._observation_statistics)
         if self.config.return_normalisation:
@@ -187,31 +210,8 @@ class SAC:
             self._reward_unit.fill_(self._return_scale.value)
 
     def metrics(self) -> dict[str, float]:
-        """Newest figures; those of the first actor update are there from that update on.
-
-        Returns:
-            critic_loss: summed over both critics; its unit depends on the kind of critic.
-            critic_gradient_norm, actor_gradient_norm: Euclidean, before clipping.
-            mean_value: of the batch's actions, by the first critic, in units of reward.
-            actor_loss: temperature * log-probability - value, in units of the return scale.
-            entropy: of the policy in nats, in actions scaled to [-1, 1].
-            temperature: reward, in units of the return scale, that one nat of entropy is worth.
-            return_scale: reward that counts as 1 in the critics.
-        """
-        figures, newest = {"temperature": self._log_temperature.exp()}, self._newest
-        if "outputs" in newest:
-            outputs = newest["outputs"]
-            figures["critic_loss"] = self._values.loss(outputs, newest["target"])
-            figures["critic_gradient_norm"] = newest["critic_gradient_norm"]
-            figures["mean_value"] = self._values.mean(outputs)[0].mean() * self._return_scale.value
-        if "value" in newest:
-            log_probability = newest["log_probability"].mean()
-            figures["actor_loss"] = newest["temperature_then"] * log_probability - newest["value"].mean()
-            figures["actor_gradient_norm"] = newest["actor_gradient_norm"]
-            figures["entropy"] = -log_probability
-        # One transfer from the device for all of them.
-        numbers = torch.stack(list(figures.values())).tolist()
-        return dict(zip(figures, numbers, strict=True)) | {"return_scale": self._return_scale.value}
+        """Newest figures; see `figures`."""
+        return figures(self._newest, self._log_temperature.exp(), self._values, self._return_scale.value)
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of everything: networks, optimisers, temperature, statistics, random state, counter, newest figures.
@@ -263,7 +263,7 @@ class SAC:
             "observation_statistics": self._observation_statistics,
             "privileged_statistics": self._privileged_statistics,
             "return_scale": self._return_scale,
-        }
+        } | ({} if self._images is None else self._images.parts)
 
     def _target_entropy(self) -> float | Tensor:
         """In nats; falls as the step sizes do: the finer the driving, the less noise it bears."""
@@ -286,7 +286,7 @@ class SAC:
         if batch.privileged:
             critic_features = torch.cat([features, self._privileged(batch.privileged)], 1)
             next_critic_features = torch.cat([next_features, self._privileged(batch.next_privileged)], 1)
-        return Transitions(
+        transitions = Transitions(
             features=features,
             critic_features=critic_features,
             unit_action=self.actor.shrink(batch.action),
@@ -295,3 +295,4 @@ class SAC:
             next_features=next_features,
             next_critic_features=next_critic_features,
         )
+        return transitions if self._images is None else self._images.added(transitions, batch, self.random)

@@ -11,26 +11,33 @@ from typing import Any
 import numpy as np
 import torch
 
+from distrib_l2r.spaces import Spaces
 from distrib_l2r.trajectory import Ending, EpisodeSummary, Purpose, TrajectoryChunk
 from learner_service.checkpoint import CheckpointDirectory, copy_state
 from learner_service.replay.ring import ReplayRing
 from learner_service.replay.sampler import Sampler
 from learner_service.sac import SAC
 from learner_service.trainer import CALIBRATION_HORIZON_STEPS, CALIBRATION_PERIOD_UPDATES, CALIBRATION_ROWS
-from tests.sac.builders import camera_spaces, column, small_config
+from tests.sac.builders import camera_spaces, column, image_spaces, small_config
 
 CHUNK_STEPS = 64
-SPACES = camera_spaces()
 
 
 class FixedReplayTraining:
-    """A policy, its sampler and their replay; what the trainer does, without its thread."""
+    """A policy, its sampler and their replay; what the trainer does, without its thread.
+
+    Args:
+        kind: of critic; or "images", encoded by convolutions.
+        seed: of everything but the replay.
+    """
 
     def __init__(self, kind: str, seed: int) -> None:
         # Step sizes fall within the test, and every second update leaves the actor alone.
-        config = small_config(critic=kind, learning_rate_decay_updates=100, policy_delay=2)
-        self.policy = SAC(SPACES, config, seed)
-        self.sampler = Sampler(_replay(), self.policy.sampling, seed=seed)
+        spaces = image_spaces() if kind == "images" else camera_spaces()
+        critic = "categorical" if kind == "images" else kind
+        config = small_config(critic=critic, learning_rate_decay_updates=100, policy_delay=2)
+        self.policy = SAC(spaces, config, seed)
+        self.sampler = Sampler(_replay(spaces), self.policy.sampling, seed=seed)
         self.updates = 0
 
     def go_on(self, updates: int) -> None:
@@ -55,23 +62,23 @@ class FixedReplayTraining:
         return everything
 
 
-def _replay() -> ReplayRing:
-    ring = ReplayRing(SPACES, capacity=4000)
+def _replay(spaces: Spaces) -> ReplayRing:
+    ring = ReplayRing(spaces, capacity=4000)
     random = np.random.default_rng(0)
     for episode in range(20):
-        ring.add(1, _episode(episode, random))
+        ring.add(1, _episode(spaces, episode, random))
     return ring
 
 
-def _episode(episode: int, random: np.random.Generator) -> TrajectoryChunk:
-    action = SPACES.action
+def _episode(spaces: Spaces, episode: int, random: np.random.Generator) -> TrajectoryChunk:
+    action = spaces.action
     return TrajectoryChunk(
         episode_id=episode,
         first_step=0,
         policy_version=1,
         purpose=Purpose.TRAINING,
-        observation={name: column(box, CHUNK_STEPS + 1, random) for name, box in SPACES.observation.items()},
-        privileged={name: column(box, CHUNK_STEPS + 1, random) for name, box in SPACES.privileged.items()},
+        observation={name: column(box, CHUNK_STEPS + 1, random) for name, box in spaces.observation.items()},
+        privileged={name: column(box, CHUNK_STEPS + 1, random) for name, box in spaces.privileged.items()},
         action=random.uniform(action.low, action.high, (CHUNK_STEPS, *action.shape)).astype(action.dtype),
         reward=random.standard_normal(CHUNK_STEPS).astype(np.float32),
         ending=Ending.TERMINATED if episode % 2 else Ending.TRUNCATED,

@@ -24,7 +24,7 @@ def one_thread() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["categorical", "quantile", "mean_squared"])
+@pytest.mark.parametrize("kind", ["categorical", "quantile", "mean_squared", "images"])
 def test_another_process_goes_on_bit_for_bit(tmp_path: Path, kind: str) -> None:
     unbroken = FixedReplayTraining(kind, seed=0)
     unbroken.go_on(UPDATES)

@@ -12,7 +12,7 @@ from learner_service.actor_export import export_actor
 from learner_service.kept_graph import policy_graph
 from learner_service.sac.sac import SAC
 from tests.fakes import SPACES, LinearActor
-from tests.sac.builders import camera_spaces, small_config
+from tests.sac.builders import camera_spaces, image_spaces, small_config
 
 
 class OtherActor(LinearActor):
@@ -41,9 +41,10 @@ def test_the_graph_of_an_actor_serves_again_with_other_weights(tmp_path: Path, e
     assert len(exports) == 1
 
 
-def test_sac_of_images_and_numbers_is_recognised(tmp_path: Path, exports: list[object]) -> None:
+@pytest.mark.parametrize("spaces", [camera_spaces(), image_spaces()], ids=["flat", "convolutions"])
+def test_sac_of_images_and_numbers_is_recognised(tmp_path: Path, exports: list[object], spaces: Spaces) -> None:
     for seed in (0, 1):
-        sac = SAC(camera_spaces(), small_config(), seed=seed)
+        sac = SAC(spaces, small_config(), seed=seed)
         policy_graph(sac.actor, sac.spaces, tmp_path / "graph.onnx")
     assert len(exports) == 1
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from distrib_l2r.trajectory import Ending
+from learner_service.replay import device_ring as module
 from learner_service.replay.batch import Batch
 from learner_service.replay.device_batch import DeviceBatch
 from learner_service.replay.device_ring import DeviceRing
@@ -47,14 +48,16 @@ def test_every_transition_equals_the_sampler_s(seed: int) -> None:
         assert_same(device_ring.gather(torch.from_numpy(rows).to(DEVICE)), sampler.gather(rows))
 
 
-def test_a_ring_that_was_there_before_is_copied() -> None:
+@pytest.mark.parametrize("slice_bytes", [module._SLICE_BYTES, 100, 1])
+def test_a_ring_that_was_there_before_is_copied(slice_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SLICE_BYTES", slice_bytes)
     ring = ReplayRing(SPACES, capacity=50)
     for episode in range(20):
         ring.add(1, marked_chunk(10 * episode + np.arange(8), np.arange(7), episode_id=episode))
     rows = transition_rows(ring)
-    device_ring = DeviceRing(ring, Sampling(batch_size=4, n_step=3, discount=0.9), DEVICE)
+    copy = DeviceRing(ring, Sampling(batch_size=4, n_step=3, discount=0.9), DEVICE)
     expected = sampler_of(ring, batch_size=len(rows), n_step=3).gather(rows)
-    assert_same(device_ring.gather(torch.from_numpy(rows).to(DEVICE)), expected)
+    assert_same(copy.gather(torch.from_numpy(rows).to(DEVICE)), expected)
 
 
 def test_every_transition_held_is_drawn_equally_often() -> None:

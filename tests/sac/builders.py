@@ -10,8 +10,11 @@ from learner_service.sac.config import SACConfig
 SMALL = {"actor_hidden_sizes": (16,), "critic_hidden_sizes": (16,), "batch_size": 8, "device": "cpu"}
 
 
+SMALL_ENCODER = {"encoder_channels": (6, 5), "encoder_strides": (3, 2), "encoder_features": 7}
+
+
 def small_config(**settings: object) -> SACConfig:
-    return SACConfig(**{**SMALL, **settings})  # type: ignore[arg-type]
+    return SACConfig(**{**SMALL, **SMALL_ENCODER, **settings})  # type: ignore[arg-type]
 
 
 def box(*shape: int, low: float = -np.inf, high: float = np.inf, dtype: str = "float32") -> Box:
@@ -32,6 +35,26 @@ def camera_spaces() -> Spaces:
         action=Box(low=np.array([-0.1, 0.0]), high=np.array([0.3, 2.0])),
         privileged={"grip": box(4, dtype="float64")},
     )
+
+
+def image_spaces() -> Spaces:
+    """Two images, one of them of two frames, and numbers."""
+    return Spaces(
+        observation={
+            "camera": box(32, 40, 3, low=0, high=255, dtype="uint8"),
+            "speed": box(2),
+            "depth": box(2, 36, 32, 1, low=0, high=255, dtype="uint8"),
+            "map": box(4, 5, 1, low=0, high=255, dtype="uint8"),
+        },
+        action=Box(low=np.array([-0.1, 0.0]), high=np.array([0.3, 2.0])),
+        privileged={"grip": box(4, dtype="float64")},
+    )
+
+
+def pixel_spaces() -> Spaces:
+    """Nothing but an image."""
+    camera = box(33, 32, 1, low=0, high=255, dtype="uint8")
+    return Spaces(observation={"camera": camera}, action=box(2, low=-1, high=1))
 
 
 def column(box: Box, count: int, random: np.random.Generator) -> Array:

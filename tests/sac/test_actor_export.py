@@ -13,7 +13,15 @@ from distrib_l2r.spaces import Box, Spaces
 from distrib_l2r.tensor import Array
 from learner_service.actor_export import WEIGHT_PREFIX, actor_weights, export_actor
 from learner_service.sac.actor import Actor
-from tests.sac.builders import box, camera_spaces, plain_spaces, random_batch, small_config
+from tests.sac.builders import (
+    box,
+    camera_spaces,
+    image_spaces,
+    pixel_spaces,
+    plain_spaces,
+    random_batch,
+    small_config,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,12 +46,14 @@ def onnx_action(graph: PolicyGraph, actor: Actor, observation: dict[str, Array],
     [
         plain_spaces(),
         camera_spaces(),
+        image_spaces(),
+        pixel_spaces(),
         Spaces(
             observation={"a": box(dtype="bool", low=0, high=1), "b": box(2, dtype="float64")},
             action=box(2, 3, low=-2, high=5),
         ),
     ],
-    ids=["plain", "camera", "odd"],
+    ids=["plain", "camera", "images", "pixels", "odd"],
 )
 def test_the_graph_acts_as_the_actor_does(spaces: Spaces, modern: bool) -> None:
     activation = "silu" if modern else "relu"
@@ -146,6 +156,21 @@ def test_another_process_exports_the_same_bytes() -> None:
     )
     spaces = camera_spaces()
     assert elsewhere.stdout.strip() == export_actor(random_actor(spaces), spaces).fingerprint
+
+
+def test_the_graph_takes_images_as_they_are_and_convolves_them_with_its_inputs() -> None:
+    spaces = image_spaces()
+    actor = random_actor(spaces)
+    model = onnx.load_from_string(export_actor(actor, spaces).onnx)
+    camera = model.graph.input[0]
+    assert camera.name == "camera"
+    assert camera.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert [dimension.dim_value for dimension in camera.type.tensor_type.shape.dim[1:]] == [32, 40, 3]
+    assert sum(np.prod(tensor.dims) for tensor in model.graph.initializer) < 200
+    convolved = {node.input[1] for node in model.graph.node if node.op_type == "Conv"}
+    assert convolved == {name for name in actor_weights(actor) if name.startswith(f"{WEIGHT_PREFIX}encoder")} - {
+        name for name in actor_weights(actor) if name.endswith("bias")
+    }
 
 
 @pytest.mark.slow

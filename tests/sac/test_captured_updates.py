@@ -13,9 +13,9 @@ from learner_service.replay.batch import Batch
 from learner_service.replay.device_batch import DeviceBatch
 from learner_service.replay.device_ring import DeviceRing
 from learner_service.replay.ring import ReplayRing
-from learner_service.sac.captured_updates import CapturedUpdates
+from learner_service.sac.captured_updates import CapturedUpdates, captured_updates
 from learner_service.sac.sac import SAC
-from tests.sac.builders import camera_spaces, column, small_config
+from tests.sac.builders import camera_spaces, column, image_spaces, random_batch, small_config
 from tests.sac.test_sac import assert_same
 
 needs_cuda = pytest.mark.skipif(
@@ -61,8 +61,8 @@ def as_arrays(batch: DeviceBatch) -> Batch:
     )
 
 
-def test_an_update_from_replay_on_the_device_is_that_from_the_same_batch() -> None:
-    spaces = camera_spaces()
+@pytest.mark.parametrize("spaces", [camera_spaces(), image_spaces()], ids=["numbers", "images"])
+def test_an_update_from_replay_on_the_device_is_that_from_the_same_batch(spaces: Spaces) -> None:
     # Statistics of privileged columns are taken from batches of arrays alone.
     config = small_config(n_step=3, observation_normalisation=False)
     ring = DeviceRing(ring_of(spaces), SAC(spaces, config).sampling, torch.device("cpu"))
@@ -79,6 +79,31 @@ def test_updates_elsewhere_than_on_a_gpu_are_not_captured() -> None:
     sac = SAC(spaces, small_config())
     with pytest.raises(ValueError, match="the policy is on cpu; only updates on a CUDA device can be captured"):
         CapturedUpdates(sac, DeviceRing(ring_of(spaces), sac.sampling, sac.device))
+
+
+def test_updates_that_encode_images_are_not_captured(caplog: pytest.LogCaptureFixture) -> None:
+    spaces = image_spaces()
+    sac, ring = SAC(spaces, small_config()), ring_of(spaces)
+    with pytest.raises(ValueError, match="the policy encodes images; its updates cannot be captured"):
+        CapturedUpdates(sac, DeviceRing(ring, sac.sampling, sac.device))
+    # Decided before any CUDA device is asked for anything.
+    sac.device = torch.device("cuda")
+    assert captured_updates(sac, ring) is None
+    assert "the policy encodes images: updates are made one operation after the other" in caplog.text
+
+
+@needs_cuda
+def test_images_are_learned_from_on_a_gpu_as_on_a_cpu() -> None:
+    spaces = image_spaces()
+    sac = SAC(spaces, small_config(device="cuda"), seed=1)
+    assert sac.actor.encoder is not None
+    before = [weight.clone() for weight in sac.actor.encoder.parameters()]
+    ring = DeviceRing(ring_of(spaces), sac.sampling, sac.device)
+    for _ in range(3):
+        sac.update(random_batch(spaces, 8))
+        sac.update_from(ring)
+    assert all(not torch.equal(old, new) for old, new in zip(before, sac.actor.encoder.parameters(), strict=True))
+    assert all(np.isfinite(value) for value in sac.metrics().values())
 
 
 @needs_cuda

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from distrib_l2r.spaces import Spaces
 from learner_service.policy import Policy
 from learner_service.replay.batch import Batch
 from learner_service.replay.device_batch import DeviceBatch
 from learner_service.sac.sac import SAC
-from tests.sac.builders import camera_spaces, plain_spaces, random_batch, small_config
+from tests.sac.builders import camera_spaces, image_spaces, plain_spaces, random_batch, small_config
 
 KINDS = ["categorical", "quantile", "mean_squared"]
 
@@ -71,6 +72,15 @@ def test_metrics_are_there_from_the_first_update_on() -> None:
         "temperature",
         "return_scale",
     }
+
+
+def test_images_add_a_figure_of_their_own() -> None:
+    spaces = image_spaces()
+    sac = SAC(spaces, small_config(), seed=0)
+    sac.update(random_batch(spaces, 8))
+    metrics = sac.metrics()
+    assert 0 < metrics["encoder_gradient_norm"] < metrics["critic_gradient_norm"]
+    assert all(np.isfinite(value) for value in metrics.values())
 
 
 def test_the_actor_and_the_critic_learn_from_their_own_losses_only() -> None:
@@ -180,9 +190,12 @@ def test_the_batch_may_be_overwritten_after_the_update() -> None:
     assert kept.metrics() == overwritten.metrics()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_resumed_run_goes_on_bit_for_bit(kind: str) -> None:
-    spaces = camera_spaces()
+@pytest.mark.parametrize(
+    ("kind", "spaces"),
+    [*((kind, camera_spaces()) for kind in KINDS), ("categorical", image_spaces())],
+    ids=[*KINDS, "images"],
+)
+def test_a_resumed_run_goes_on_bit_for_bit(kind: str, spaces: Spaces) -> None:
 
     def go_on(sac: SAC, seeds: range) -> None:
         for seed in seeds:
