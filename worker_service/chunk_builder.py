@@ -8,6 +8,7 @@ import numpy as np
 from distrib_l2r.spaces import Box, Spaces
 from distrib_l2r.tensor import Array
 from distrib_l2r.trajectory import Ending, Purpose, TrajectoryChunk
+from worker_service.environment import PRIVILEGED, column_boxes
 from worker_service.episode import EpisodeRecord
 
 
@@ -35,8 +36,8 @@ class ChunkBuilder:
         self._purpose = purpose
         self._spaces = spaces
         # Bytes of each row: to copy an array so takes less than half as long as to write it into a larger one.
-        self._observation: dict[str, list[bytes]] = {name: [] for name in spaces.observation}
-        self._columns = [(name, rows.append) for name, rows in self._observation.items()]
+        self._states: dict[str, list[bytes]] = {name: [] for name in column_boxes(spaces)}
+        self._columns = [(name, rows.append) for name, rows in self._states.items()]
         self._action: list[bytes] = []
         self._reward: list[float] = []
         self._episode_ids = itertools.count(1) if episode_ids is None else episode_ids
@@ -64,7 +65,7 @@ class ChunkBuilder:
         self.policy_version = policy_version
         self._action.clear()
         self._reward.clear()
-        for name, rows in self._observation.items():
+        for name, rows in self._states.items():
             rows[:] = [observation[name].tobytes()]
 
     def add(self, action: Array, reward: float, observation: Mapping[str, Array]) -> None:
@@ -101,20 +102,21 @@ class ChunkBuilder:
             summary = record.summary(
                 length=self._first_step, episode_return=self._episode_return, abort_reason=abort_reason
             )
-        boxes = self._spaces.observation
+        spaces, states = self._spaces, self._states
         chunk = TrajectoryChunk(
             episode_id=self._episode_id,
             first_step=first_step,
             policy_version=self.policy_version,
             purpose=self._purpose,
-            observation={name: _column(rows, boxes[name]) for name, rows in self._observation.items()},
-            action=_column(self._action, self._spaces.action),
+            observation={name: _column(states[name], box) for name, box in spaces.observation.items()},
+            privileged={name: _column(states[PRIVILEGED + name], box) for name, box in spaces.privileged.items()},
+            action=_column(self._action, spaces.action),
             reward=reward,
             ending=ending,
             summary=summary,
             simulator_restarts=simulator_restarts,
         )
-        for rows in self._observation.values():
+        for rows in states.values():
             del rows[:-1]
         self._action.clear()
         self._reward.clear()

@@ -17,6 +17,10 @@ EnvironmentWrapper: TypeAlias = Callable[[Environment], Environment]
 PLAIN_COLUMN = "observation"
 """The column of an observation that is not a dictionary."""
 
+PRIVILEGED: Final = "privileged/"
+"""Columns whose names begin so are for critics alone: what a simulator knows, but no sensor tells the policy
+(asymmetric actor-critic, Pinto et al. 2017, https://arxiv.org/abs/1710.06542). On the wire their names lack it."""
+
 ENCODER_ARGUMENTS: Final = ("encoder", "encoder_frames", "encoder_keep")
 """Arguments that no environment gets: they name what encodes its pictures (see `worker_service.encoders`)."""
 
@@ -58,10 +62,17 @@ def environment_spaces(environment: Environment) -> Spaces:
     """
     observation = environment.observation_space
     boxes = observation.spaces if isinstance(observation, gymnasium.spaces.Dict) else {PLAIN_COLUMN: observation}
+    found = {name: _box(space, f"observation {name!r}") for name, space in boxes.items()}
     return Spaces(
-        observation={name: _box(space, f"observation {name!r}") for name, space in boxes.items()},
+        observation={name: box for name, box in found.items() if not name.startswith(PRIVILEGED)},
+        privileged={name.removeprefix(PRIVILEGED): box for name, box in found.items() if name.startswith(PRIVILEGED)},
         action=_box(environment.action_space, "action"),
     )
+
+
+def column_boxes(spaces: Spaces) -> dict[str, Box]:
+    """The boxes of all columns, privileged ones too, under the environment's names for them."""
+    return {**spaces.observation, **{PRIVILEGED + name: box for name, box in spaces.privileged.items()}}
 
 
 def most_environments(environment: Environment) -> int | None:

@@ -4,6 +4,7 @@ The file is HDF5 (The HDF Group; any HDF5 library reads it). Of an episode of T 
 
 ===================== ================ =====================================================================
 observation/<column>  [T + 1, ...]     in the environment's dtypes: before the first step, and after each
+privileged/<column>   [T + 1, ...]     likewise, what critics alone see
 pose/<name>           float64 [T + 1]  likewise, where the environment tells: `x_metres`, `yaw_radians` and so on
 action                [T, ...]
 reward                float64 [T]
@@ -27,7 +28,7 @@ import numpy as np
 from distrib_l2r.tensor import Array
 from worker_service.recording import FORMAT, REMEDY, RecordingError
 
-_GROUPS: Final = ("observation", "pose", "info")
+_GROUPS: Final = ("observation", "privileged", "pose", "info")
 _COLUMNS: Final = ("action", "reward", "policy_version")
 _EMPTY: Final = np.empty(0)
 
@@ -37,6 +38,7 @@ class RecordedEpisode:
     """One episode; shapes as in the module's description."""
 
     observation: Mapping[str, Array]
+    privileged: Mapping[str, Array]
     action: Array
     reward: Array
     policy_version: Array
@@ -85,6 +87,7 @@ def read_recording(path: Path) -> RecordedEpisode:
         raise RecordingError(f"{path} is no recording of an episode: {error}") from error
     return RecordedEpisode(
         observation=groups["observation"],
+        privileged=groups["privileged"],
         pose=groups["pose"],
         info=groups["info"],
         action=columns["action"],

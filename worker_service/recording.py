@@ -19,7 +19,7 @@ import gymnasium
 import numpy as np
 
 from distrib_l2r.tensor import Array
-from worker_service.environment import Environment, observation_columns
+from worker_service.environment import PRIVILEGED, Environment, observation_columns
 
 _logger = logging.getLogger(__name__)
 
@@ -230,7 +230,10 @@ class RecordedEnvironment(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 
 def _observed(observation: Any) -> dict[str, Array]:
-    return {f"observation/{name}": np.asarray(column) for name, column in observation_columns(observation).items()}
+    return {
+        name if name.startswith(PRIVILEGED) else f"observation/{name}": np.asarray(column)
+        for name, column in observation_columns(observation).items()
+    }
 
 
 def _is_numeric(value: Any) -> bool:

@@ -11,7 +11,13 @@ from numpy import isfinite, ndarray
 from distrib_l2r.spaces import Box, Spaces
 from distrib_l2r.tensor import Array
 from worker_service.deadline import CallExpiredError, DeadlineWatch
-from worker_service.environment import Environment, environment_spaces, most_environments, observation_columns
+from worker_service.environment import (
+    Environment,
+    column_boxes,
+    environment_spaces,
+    most_environments,
+    observation_columns,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -104,7 +110,7 @@ class Simulator:
             raise SimulatorFailedError(f"the environment made anew differs: {difference}")
         self._environment, self._spaces = environment, spaces
         self._expected = [
-            (name, box.dtype, box.shape, box.dtype.kind == "f") for name, box in spaces.observation.items()
+            (name, box.dtype, box.shape, box.dtype.kind == "f") for name, box in column_boxes(spaces).items()
         ]
         self._next_step_seconds = self._reset_seconds
         self.most_beside = most_environments(environment)
@@ -198,7 +204,7 @@ class Simulator:
             SimulatorFailedError: one cannot be used.
         """
         columns: dict[str, Array] = {}
-        for name, box in self.spaces.observation.items():
+        for name, box in column_boxes(self.spaces).items():
             if name not in given:
                 raise SimulatorFailedError(f"the observation has no column {name!r}; its space has one")
             column = np.asarray(given[name])

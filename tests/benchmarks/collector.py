@@ -7,7 +7,7 @@ import numpy as np
 from distrib_l2r.spaces import Spaces
 from distrib_l2r.tensor import Array
 from distrib_l2r.trajectory import Ending, EpisodeSummary, Purpose, TrajectoryChunk
-from worker_service.environment import Environment, observation_columns
+from worker_service.environment import PRIVILEGED, Environment, observation_columns
 from worker_service.exploration import HeldNoise
 
 
@@ -63,6 +63,10 @@ class Collector:
             observation={
                 name: np.stack([row[name] for row in self._rows]).astype(box.dtype)
                 for name, box in self.spaces.observation.items()
+            },
+            privileged={
+                name: np.stack([row[PRIVILEGED + name] for row in self._rows]).astype(box.dtype)
+                for name, box in self.spaces.privileged.items()
             },
             action=np.stack(self._actions),
             reward=np.array(self._rewards, np.float32),

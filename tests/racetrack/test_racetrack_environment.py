@@ -19,7 +19,14 @@ STRAIGHT_ON = action(0.0, 0.3)
 
 
 @pytest.mark.parametrize(
-    "arguments", [{}, {"start": "standing", "laps": 1}, {"camera": 32}, {"render_mode": "rgb_array"}]
+    "arguments",
+    [
+        {},
+        {"start": "standing", "laps": 1},
+        {"camera": 32},
+        {"camera": 32, "camera_alone": True},
+        {"render_mode": "rgb_array"},
+    ],
 )
 def test_gymnasiums_checker_has_no_complaint(arguments: dict[str, Any]) -> None:
     check_env(make(**arguments))

@@ -1,4 +1,7 @@
-"""From pixels through real processes: collected, kept, convolved, published, acted on, evaluated, taken up again."""
+"""From pixels through real processes: collected, kept, convolved, published, acted on, evaluated, taken up again.
+
+Critics see the car's whole observation, the policy its camera and speed.
+"""
 
 from pathlib import Path
 
@@ -9,9 +12,8 @@ from tests.system.processes import fleet, terminate
 
 pytestmark = pytest.mark.slow
 
-WRAPPER = ("--env-wrapper", "tests.system.pictures:camera_and_speed")
 FLAGS = (
-    *("--env", "Racetrack-v0", "--env-args", "camera=64", "max_steps=200"),
+    *("--env", "Racetrack-v0", "--env-args", "camera=64", "camera_alone=true", "max_steps=200"),
     *("--evaluation-env-args", "max_steps=50", "--evaluation-episodes", "1"),
     *("--replay-capacity", "8000", "--min-transitions", "200"),
     *("--samples-per-insert-min", "0", "--batch-size", "16", "--encoder-strides", "2", "2", "1", "1"),
@@ -24,7 +26,7 @@ def test_a_car_is_driven_by_its_camera(tmp_path: Path) -> None:
     run = ("--run-dir", str(tmp_path / "run"))
     with fleet(tmp_path) as processes:
         client = processes.start_learner(*FLAGS, *run)
-        workers = [processes.start_worker(*WRAPPER), processes.start_worker(*WRAPPER, "--role", "evaluate")]
+        workers = [processes.start_worker(), processes.start_worker("--role", "evaluate")]
         eventually(lambda: client.status().updates > 60, "it trains", 120)
         eventually(lambda: client.status().policy_version >= 3, "it publishes", 60)
         eventually(lambda: client.status().HasField("best_evaluation"), "a version is evaluated", 60)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
@@ -21,6 +22,23 @@ def observation(value: float) -> dict[str, np.ndarray[tuple[int], np.dtype[np.fl
 
 def builder() -> ChunkBuilder:
     return ChunkBuilder(SPACES, chunk_length=CHUNK_LENGTH, purpose=Purpose.TRAINING)
+
+
+def test_privileged_columns_travel_apart() -> None:
+    box = SPACES.observation["observation"]
+    build = ChunkBuilder(
+        replace(SPACES, privileged={"observation": box}), chunk_length=CHUNK_LENGTH, purpose=Purpose.TRAINING
+    )
+    rows = [observation(value) | {"privileged/observation": observation(-value)["observation"]} for value in range(7)]
+    build.begin_episode(rows[0], policy_version=3)
+    chunks = []
+    for row in rows[1:]:
+        if build.full:
+            chunks.append(build.seal(Ending.CONTINUES, next_policy_version=3, record=EpisodeRecord()))
+        build.add(np.zeros(ACTION_SIZE, np.float32), 0.0, row)
+    chunks.append(build.seal(Ending.TERMINATED, next_policy_version=3, record=EpisodeRecord()))
+    assert [chunk.observation["observation"][:, 0].tolist() for chunk in chunks] == [[0, 1, 2, 3, 4], [4, 5, 6]]
+    assert [chunk.privileged["observation"][:, 0].tolist() for chunk in chunks] == [[0, -1, -2, -3, -4], [-4, -5, -6]]
 
 
 @given(st.integers(1, 30))

@@ -11,6 +11,7 @@ from distrib_l2r.environment import decode_arguments
 from learner_service.config import EnvironmentConfig
 from worker_service.environment import (
     Environment,
+    column_boxes,
     environment_spaces,
     load_wrapper,
     make_environment,
@@ -41,6 +42,24 @@ def test_a_dictionary_keeps_its_columns_and_types() -> None:
         "camera": "uint8 (8, 8, 3)",
         "speed": "float32 (2,)",
     }
+
+
+def test_privileged_columns_are_named_by_their_prefix() -> None:
+    found = environment_spaces(Shapeless(spaces.Dict({"speed": BOX, "privileged/grip": BOX}), BOX))
+    assert (list(found.observation), list(found.privileged)) == (["speed"], ["grip"])
+    assert list(column_boxes(found)) == ["speed", "privileged/grip"]
+
+
+def test_car_that_sees_its_camera_alone_tells_critics_the_rest() -> None:
+    environment = make_environment("Racetrack-v0", {"camera": 32, "camera_alone": True})
+    found = environment_spaces(environment)
+    assert {name: box.shape for name, box in found.observation.items()} == {"camera": (32, 32, 3), "speed": (1,)}
+    assert {name: box.shape for name, box in found.privileged.items()} == {"observation": (59,)}
+    observation, _ = environment.reset(seed=0)
+    assert observation["speed"] == observation["privileged/observation"][3]
+    environment.close()
+    with pytest.raises(ValueError, match="camera_alone is given without a camera: give camera=64"):
+        make_environment("Racetrack-v0", {"camera_alone": True})
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,8 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
 
     Action: float32 [2] in [-1, 1]: steer as a share of the steer limit, left positive; throttle
     (positive) or braking (negative). Observation: float32 [59], described in `tracking`; with a
-    camera a dict of it as "observation" and "camera", uint8 [H, W, 3].
+    camera a dict of it as "observation" and "camera", uint8 [H, W, 3]; of a car that sees its camera
+    alone "camera", "speed", float32 [1], as in it, and for critics "privileged/observation".
 
     Reward: metres of progress along the centre line, less a little for steering change; leaving
     the track pays no progress and costs in proportion to the speed (see `Reward`).
@@ -64,6 +65,7 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
             many as those laps take at 8 m/s.
         render_mode: None, or "rgb_array" for pictures from above, uint8 [600, 800, 3].
         camera: False, or the width and height in pixels of the front camera's picture.
+        camera_alone: whether the policy must do with the camera and the speed.
         reward: the reward's weights.
         vehicle: the car's parameters.
 
@@ -83,6 +85,7 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
         max_steps: int | None = None,
         render_mode: str | None = None,
         camera: int | bool = False,
+        camera_alone: bool = False,
         reward: Reward | None = None,
         vehicle: Vehicle | None = None,
     ) -> None:
@@ -97,6 +100,9 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
         self._start = _valid_start(start)
         self._laps = laps
         self._given_max_steps = max_steps
+        if camera_alone and camera is False:
+            raise ValueError("camera_alone is given without a camera: give camera=64")
+        self._camera_alone = camera_alone
         self._camera_pixels = None if camera is False else 96 if camera is True else camera
 
         # What compiled functions take, made once: looking these up on every step would cost more
@@ -115,9 +121,13 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
         vector = spaces.Box(-limit, limit, (tracking.OBSERVATION_ENTRIES,), np.float32)
         self.observation_space: spaces.Space[Any] = vector
         if self._camera is not None:
-            self.observation_space = spaces.Dict(
-                {"observation": vector, "camera": spaces.Box(0, 255, self._camera.shape, np.uint8)}
-            )
+            columns: dict[str, spaces.Space[Any]] = {
+                "privileged/observation" if camera_alone else "observation": vector,
+                "camera": spaces.Box(0, 255, self._camera.shape, np.uint8),
+            }
+            if camera_alone:
+                columns["speed"] = spaces.Box(-limit, limit, (1,), np.float32)
+            self.observation_space = spaces.Dict(columns)
 
     def _take(self, track: str | Track) -> None:
         """Drives on this track from now on."""
@@ -245,7 +255,10 @@ class Racetrack(gymnasium.Env[Any, NDArray[np.float32]]):
         )
         if self._camera is None:
             return vector
-        return {"observation": vector, "camera": self._camera.picture(self._car)}
+        picture = self._camera.picture(self._car)
+        if self._camera_alone:
+            return {"privileged/observation": vector, "camera": picture, "speed": vector[tracking.SPEED]}
+        return {"observation": vector, "camera": picture}
 
     def _pass_mark(self, progress_metres: float) -> Lap | None:
         mark, lap = self._clock.pass_mark(
