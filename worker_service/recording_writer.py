@@ -16,8 +16,10 @@ from distrib_l2r.tensor import Array
 _logger = logging.getLogger(__name__)
 
 QUEUE_BYTES: Final = 64_000_000
-"""Most that waits for the disk. Not counted in blocks: those of numbers are small, and a fast simulator fills many of
-them while a file is being opened."""
+"""Most that waits for the disk."""
+QUEUE_BLOCKS: Final = 256
+"""Likewise: a fast simulator fills many small ones while a file is being opened, but all must be written in the little
+time that a worker has to end."""
 PARTIAL: Final = ".partial"
 COMPRESSION_LEVEL: Final = 1
 """Of pictures alone: numbers hardly shrink."""
@@ -65,7 +67,7 @@ class RecordingWriter:
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[_Block | _End | None] = queue.SimpleQueue()
-        self._waiting_bytes = 0
+        self._waiting_bytes = self._waiting_blocks = 0
         self._waiting_lock = threading.Lock()
         self._file: EpisodeFile | None = None
         self._open: Any = None
@@ -73,14 +75,15 @@ class RecordingWriter:
         self._thread.start()
 
     def put(self, file: EpisodeFile, columns: Mapping[str, Array]) -> bool:
-        """Hands rows over, [N, ...] by column; False, and the file is given up, if too many bytes wait already."""
+        """Hands rows over, [N, ...] by column; False, and the file is given up, if too much waits already."""
         block = _Block(file, columns)
         with self._waiting_lock:
-            if self._waiting_bytes + block.size > QUEUE_BYTES:
+            if self._waiting_bytes + block.size > QUEUE_BYTES or self._waiting_blocks == QUEUE_BLOCKS:
                 file.given_up.set()
             if file.given_up.is_set():
                 return False
             self._waiting_bytes += block.size
+            self._waiting_blocks += 1
         self._queue.put(block)
         return True
 
@@ -99,6 +102,7 @@ class RecordingWriter:
             if isinstance(item, _Block):
                 with self._waiting_lock:
                     self._waiting_bytes -= item.size
+                    self._waiting_blocks -= 1
             if self._file is not None and (self._file is not item.file or self._file.given_up.is_set()):
                 self._discard()
             if item.file.given_up.is_set():

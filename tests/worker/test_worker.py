@@ -18,7 +18,7 @@ from learner_service.config import EnvironmentConfig, ExplorationConfig, FlowCon
 from tests.bare_client import eventually
 from tests.fakes import CountingPolicy
 from tests.worker.rows import ring_rewards
-from worker_service import AsyncWorker, WorkerConfig, waiting
+from worker_service import AsyncWorker, WorkerConfig, recording, waiting
 from worker_service.client import LearnerRefusedError
 from worker_service.environment import Environment
 from worker_service.recorded_episode import read_recording
@@ -62,7 +62,11 @@ def working(address: str, **fields: object) -> Iterator[AsyncWorker]:
         assert not thread.is_alive(), "the worker stops"
 
 
-def test_worker_records_every_second_episode_with_the_versions_that_drove_it(tmp_path: Path) -> None:
+def test_worker_records_every_second_episode_with_the_versions_that_drove_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Episodes of ten steps come as fast as a busy disk can open files.
+    monkeypatch.setattr(recording, "CLOSE_SECONDS", 60.0)
     with learner() as node, working(node.address, record=tmp_path, record_every=2):
         eventually(lambda: node.status().transitions >= 100, "transitions arrive")
         eventually(lambda: len(list(tmp_path.glob("*.h5"))) >= 3, "recordings are written")
