@@ -20,7 +20,7 @@ car-racing: $(SETUP)
 		--out $(CAR_RACING_DIR)/frames
 	$(BIN)/python -m deploy.encoder $(CAR_RACING_DIR)/frames --crop 0 0 96 84 --append speed \
 		--out $(CAR_RACING_DIR)/encoder.onnx
-	$(BIN)/python -m deploy.local --env CarRacingCamera-v0 --minutes $(or $(MINUTES),50) --workers $(or $(WORKERS),2) \
+	$(BIN)/python -m deploy.local --env CarRacingCamera-v0 --minutes $(or $(MINUTES),30) --workers $(or $(WORKERS),2) \
 		--seed $(or $(SEED),0) --run-dir $(CAR_RACING_DIR)/run --learner-flags="--discount 0.98 --evaluation-episodes 10 \
 		--env-args encoder=$(abspath $(CAR_RACING_DIR))/encoder.onnx encoder_frames=2 patience=25 --evaluation-env-args patience=0"
 	$(BIN)/python -m deploy.evaluate $(CAR_RACING_DIR)/run/best --laps 20 --seed 10000 \
