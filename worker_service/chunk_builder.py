@@ -8,7 +8,7 @@ import numpy as np
 from distrib_l2r.spaces import Box, Spaces
 from distrib_l2r.tensor import Array
 from distrib_l2r.trajectory import Ending, Purpose, TrajectoryChunk
-from worker_service.environment import PRIVILEGED, column_boxes
+from worker_service.columns import PRIVILEGED, column_boxes
 from worker_service.episode import EpisodeRecord
 
 

@@ -13,13 +13,8 @@ import numpy as np
 import tyro
 
 from worker_service.actor import Actor
-from worker_service.environment import (
-    Environment,
-    environment_spaces,
-    load_wrapper,
-    make_environment,
-    observation_columns,
-)
+from worker_service.columns import Environment, observation_columns
+from worker_service.environment import environment_spaces, load_wrapper, make_environment
 from worker_service.recording import RecordedEnvironment, Recorder, RecordingError
 from worker_service.saved_policy import DriveError, load_policy
 from worker_service.trace import TraceFile

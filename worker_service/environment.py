@@ -9,17 +9,10 @@ import numpy as np
 
 import worker_service.simulators  # registers the simulators that come with the worker  # noqa: F401
 from distrib_l2r.spaces import Box, Spaces
-from distrib_l2r.tensor import Array, data_type
+from distrib_l2r.tensor import data_type
+from worker_service.columns import PLAIN_COLUMN, PRIVILEGED, Environment
 
-Environment: TypeAlias = "gymnasium.Env[Any, Any]"
 EnvironmentWrapper: TypeAlias = Callable[[Environment], Environment]
-
-PLAIN_COLUMN = "observation"
-"""The column of an observation that is not a dictionary."""
-
-PRIVILEGED: Final = "privileged/"
-"""Columns whose names begin so are for critics alone: what a simulator knows, but no sensor tells the policy
-(asymmetric actor-critic, Pinto et al. 2017, https://arxiv.org/abs/1710.06542). On the wire their names lack it."""
 
 ENCODER_ARGUMENTS: Final = ("encoder", "encoder_frames", "encoder_keep")
 """Arguments that no environment gets: they name what encodes its pictures (see `worker_service.encoders`)."""
@@ -70,11 +63,6 @@ def environment_spaces(environment: Environment) -> Spaces:
     )
 
 
-def column_boxes(spaces: Spaces) -> dict[str, Box]:
-    """The boxes of all columns, privileged ones too, under the environment's names for them."""
-    return {**spaces.observation, **{PRIVILEGED + name: box for name, box in spaces.privileged.items()}}
-
-
 def most_environments(environment: Environment) -> int | None:
     """How many such environments one process may hold at most, as `metadata["max_environments_per_process"]` says.
 
@@ -82,11 +70,6 @@ def most_environments(environment: Environment) -> int | None:
     """
     most = environment.metadata.get("max_environments_per_process")
     return most if isinstance(most, int) else None
-
-
-def observation_columns(observation: Any) -> Mapping[str, Array]:
-    """An observation, plain or a dictionary, by column."""
-    return observation if isinstance(observation, dict) else {PLAIN_COLUMN: observation}
 
 
 def load_wrapper(reference: str) -> EnvironmentWrapper:

@@ -19,7 +19,7 @@ import gymnasium
 import numpy as np
 
 from distrib_l2r.tensor import Array
-from worker_service.environment import PRIVILEGED, Environment, observation_columns
+from worker_service.columns import PRIVILEGED, Environment, observation_columns
 
 _logger = logging.getLogger(__name__)
 

@@ -10,14 +10,9 @@ from numpy import isfinite, ndarray
 
 from distrib_l2r.spaces import Box, Spaces
 from distrib_l2r.tensor import Array
+from worker_service.columns import Environment, column_boxes, observation_columns
 from worker_service.deadline import CallExpiredError, DeadlineWatch
-from worker_service.environment import (
-    Environment,
-    column_boxes,
-    environment_spaces,
-    most_environments,
-    observation_columns,
-)
+from worker_service.environment import environment_spaces, most_environments
 
 _logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Final
 
-from worker_service.environment import Environment
+from worker_service.columns import Environment
 from worker_service.saved_policy import DriveError
 
 PLACE_AND_SPEED: Final = {"x_metres", "y_metres", "forward_metres_per_second", "sideways_metres_per_second"}

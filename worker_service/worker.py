@@ -14,9 +14,10 @@ from distrib_l2r.spaces import Spaces
 from distrib_l2r.v1 import join_pb2
 from worker_service.chunk_builder import chunk_bytes
 from worker_service.client import LearnerClient
+from worker_service.columns import Environment
 from worker_service.config import WorkerConfig
 from worker_service.deadline import CallExpiredError, DeadlineWatch
-from worker_service.environment import Environment, EnvironmentWrapper, load_wrapper, make_environment
+from worker_service.environment import EnvironmentWrapper, load_wrapper, make_environment
 from worker_service.outbox import Outbox
 from worker_service.recording import RecordedEnvironment, Recorder
 from worker_service.restarts import Restarts, replace_process

@@ -15,7 +15,8 @@ import tyro
 from deploy.local.config import ConfigError
 from distrib_l2r.tensor import Array
 from learner_service.config import parse_arguments
-from worker_service.environment import Environment, make_environment
+from worker_service.columns import Environment
+from worker_service.environment import make_environment
 from worker_service.recording import RecordedEnvironment, Recorder
 
 REPORT_SECONDS: Final = 10.0

@@ -22,14 +22,9 @@ from deploy.evaluate.statistics import (
 )
 from deploy.local.config import ConfigError
 from worker_service.actor import Actor
+from worker_service.columns import Environment, observation_columns
 from worker_service.drive import Episode, drive_episode
-from worker_service.environment import (
-    Environment,
-    environment_spaces,
-    load_wrapper,
-    make_environment,
-    observation_columns,
-)
+from worker_service.environment import environment_spaces, load_wrapper, make_environment
 from worker_service.saved_policy import SavedPolicy
 from worker_service.simulators.racetrack.optimum import Optimum, find_optimum
 from worker_service.simulators.racetrack.track import Track

@@ -18,13 +18,8 @@ from deploy.evaluate.l2r_episode import Act, DrivenEpisode, bare_car, drive_epis
 from deploy.evaluate.l2r_table import results_table
 from deploy.evaluate.published import PUBLISHED
 from worker_service.actor import Actor
-from worker_service.environment import (
-    Environment,
-    environment_spaces,
-    load_wrapper,
-    make_environment,
-    observation_columns,
-)
+from worker_service.columns import Environment, observation_columns
+from worker_service.environment import environment_spaces, load_wrapper, make_environment
 from worker_service.saved_policy import DriveError, SavedPolicy, load_policy
 from worker_service.simulator_process import SimulatorProcessError
 from worker_service.simulators.racetrack import Racetrack, Vehicle

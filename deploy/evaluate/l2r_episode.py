@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from worker_service.environment import Environment
+from worker_service.columns import Environment
 from worker_service.saved_policy import DriveError
 from worker_service.simulators.l2r.course import Course
 from worker_service.simulators.l2r.metrics import EpisodeTrace, L2RMetrics, l2r_metrics, wheels_out

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deploy.evaluate.course import Course
 from distrib_l2r.tensor import Array
-from worker_service.environment import Environment, observation_columns
+from worker_service.columns import Environment, observation_columns
 from worker_service.saved_policy import DriveError
 from worker_service.simulators.racetrack import Racetrack
 from worker_service.simulators.racetrack.environment import CONTROL_SECONDS

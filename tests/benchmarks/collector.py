@@ -7,7 +7,7 @@ import numpy as np
 from distrib_l2r.spaces import Spaces
 from distrib_l2r.tensor import Array
 from distrib_l2r.trajectory import Ending, EpisodeSummary, Purpose, TrajectoryChunk
-from worker_service.environment import PRIVILEGED, Environment, observation_columns
+from worker_service.columns import PRIVILEGED, Environment, observation_columns
 from worker_service.exploration import HeldNoise
 
 

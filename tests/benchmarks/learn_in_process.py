@@ -26,7 +26,8 @@ from learner_service.replay.sampler import Sampler
 from learner_service.sac.config import SACConfig
 from learner_service.sac.sac import SAC
 from tests.benchmarks.collector import Collector
-from worker_service.environment import environment_spaces, make_environment, observation_columns
+from worker_service.columns import observation_columns
+from worker_service.environment import environment_spaces, make_environment
 from worker_service.exploration import HeldNoise
 
 CALIBRATION_PERIOD_UPDATES = 250

@@ -21,7 +21,8 @@ from stable_baselines3 import SAC
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecNormalize
 
 from tests.benchmarks.optimum import optimum_seconds
-from worker_service.environment import Environment, make_environment
+from worker_service.columns import Environment
+from worker_service.environment import make_environment
 
 ENVIRONMENT: Final = "Racetrack-v0"
 EVALUATION_ARGUMENTS: Final = {"start": "random", "laps": 3}

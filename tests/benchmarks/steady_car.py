@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 
 from distrib_l2r.tensor import Array
-from worker_service.environment import Environment
+from worker_service.columns import Environment
 
 POINT_LEFT = 18
 """Of an observation: how far to the left the third look-ahead point is, as a share of the look-ahead distance."""

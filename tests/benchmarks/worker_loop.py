@@ -34,7 +34,8 @@ from tests.benchmarks.receivers import IDLE_TRAINER
 from tests.benchmarks.steady_car import SteadyCar
 from tests.system.processes import Fleet, fleet
 from worker_service.actor import Actor
-from worker_service.environment import environment_spaces, make_environment, observation_columns
+from worker_service.columns import observation_columns
+from worker_service.environment import environment_spaces, make_environment
 from worker_service.exploration import HeldNoise
 
 LARGE = (256, 256)

@@ -15,7 +15,8 @@ from deploy.evaluate.laps import (
     racetrack,
 )
 from distrib_l2r.tensor import Array
-from worker_service.environment import Environment, make_environment
+from worker_service.columns import Environment
+from worker_service.environment import make_environment
 from worker_service.saved_policy import DriveError
 from worker_service.simulators.racetrack.driver import Driver
 

@@ -9,7 +9,8 @@ from gymnasium.utils.env_checker import check_env
 from numpy.typing import NDArray
 
 from tests.scr.fake_server import FakeServer, closed_port
-from worker_service.environment import Environment, environment_spaces, make_environment
+from worker_service.columns import Environment
+from worker_service.environment import environment_spaces, make_environment
 from worker_service.simulators.scr.connection import NoAnswerError, RaceEndedError, ScrConnection
 from worker_service.simulators.scr.environment import Torcs
 from worker_service.simulators.scr.observation import ANGLES_DEGREES

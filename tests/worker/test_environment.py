@@ -9,14 +9,8 @@ from gymnasium import spaces
 
 from distrib_l2r.environment import decode_arguments
 from learner_service.config import EnvironmentConfig
-from worker_service.environment import (
-    Environment,
-    column_boxes,
-    environment_spaces,
-    load_wrapper,
-    make_environment,
-    observation_columns,
-)
+from worker_service.columns import Environment, column_boxes, observation_columns
+from worker_service.environment import environment_spaces, load_wrapper, make_environment
 from worker_service.exploration import HeldNoise
 
 

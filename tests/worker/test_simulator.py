@@ -9,8 +9,8 @@ import pytest
 
 from tests.fakes import ACTION_SIZE, CountingEnvironment
 from tests.system.failing_environments import FaultyEnvironment
+from worker_service.columns import Environment
 from worker_service.deadline import DeadlineWatch
-from worker_service.environment import Environment
 from worker_service.simulator import FEW, Simulator, SimulatorFailedError, all_finite
 
 ACTION = np.zeros(ACTION_SIZE, np.float32)

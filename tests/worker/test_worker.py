@@ -20,7 +20,7 @@ from tests.fakes import CountingPolicy
 from tests.worker.rows import ring_rewards
 from worker_service import AsyncWorker, WorkerConfig, recording, waiting
 from worker_service.client import LearnerRefusedError
-from worker_service.environment import Environment
+from worker_service.columns import Environment
 from worker_service.recorded_episode import read_recording
 
 pytestmark = pytest.mark.usefixtures("fake_actor_exported_once")

@@ -9,8 +9,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from worker_service.columns import PLAIN_COLUMN, Environment, observation_columns
 from worker_service.encoders.encoder import Encoder, EncoderError
-from worker_service.environment import PLAIN_COLUMN, Environment, observation_columns
 
 Floats = NDArray[np.float32]
 

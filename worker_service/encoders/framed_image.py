@@ -6,8 +6,8 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from worker_service.columns import PLAIN_COLUMN, Environment
 from worker_service.encoders.picture import Framing
-from worker_service.environment import PLAIN_COLUMN, Environment
 
 
 class FramedImage(gymnasium.ObservationWrapper[Any, Any, Any]):
