@@ -12,7 +12,7 @@ def copy_of_deploy(folder: Path) -> Path:
     """What the targets of Kubernetes need, and nothing else, so that a run's folder is not made in the repository."""
     shutil.copy(ROOT / "Makefile", folder)
     (folder / "deploy").mkdir()
-    for makefile in ("deploy.mk", "torcs/torcs.mk"):
+    for makefile in ("deploy.mk", "torcs/torcs.mk", "encoder/encoder.mk"):
         (folder / "deploy" / makefile).parent.mkdir(exist_ok=True)
         shutil.copy(DEPLOY / makefile, folder / "deploy" / makefile)
     for name in ("base", "components", "overlays"):
