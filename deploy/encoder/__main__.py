@@ -83,9 +83,8 @@ def make_encoder(config: EncoderConfig) -> None:
     difference = export_encoder(autoencoder.encoder, metadata, frames.held_out[:CHECKED], config.out)
     picture = config.out.with_suffix(".png")
     _draw(picture, autoencoder, frames.held_out)
-    _say(
-        f"held-out reconstruction error {reconstruction_error(autoencoder, frames.held_out):.4f}, root mean square of 1"
-    )
+    error = reconstruction_error(autoencoder, frames.held_out)
+    _say(f"held-out reconstruction error {error:.4f}, the root mean square, of pictures from 0 to 1")
     _say(f"onnxruntime's latents equal torch's to {difference:.0e}")
     _say(f"{config.out} and {picture} in {time.monotonic() - began:.0f} s")
 
