@@ -54,6 +54,7 @@ def fingerprint(seed: int) -> str:
     return digest.hexdigest()
 
 
+@pytest.mark.slow
 def test_same_seed_and_actions_give_the_same_bytes_in_every_process() -> None:
     program = "from tests.racetrack.test_racetrack_environment import fingerprint; print(fingerprint(3))"
     processes = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(2)]

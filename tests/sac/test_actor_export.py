@@ -23,6 +23,9 @@ from tests.sac.builders import (
     small_config,
 )
 
+# Each export takes a second.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

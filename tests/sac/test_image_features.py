@@ -223,6 +223,7 @@ def test_images_are_shifted_in_updates_each_time_anew() -> None:
     assert not torch.allclose(one.features, rows, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_privileged_columns_reach_the_critics_and_not_the_actor_s_graph() -> None:
     spaces = image_spaces()
     batch = random_batch(spaces, BATCH)
