@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from deploy.encoder.autoencoder import PictureEncoder
+from deploy.encoder.autoencoder import PictureEncoder, as_floats
 from learner_service.actor_export import silent_exporter
 from learner_service.replace_file import replace_file
 from worker_service.encoders.encoder import INPUT, METADATA_KEY, OUTPUT, EncoderMetadata
@@ -74,6 +74,5 @@ class _Mean(nn.Module):
         self._mean = copy.deepcopy(encoder.mean)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        floats = pictures.permute(0, 3, 1, 2).float() / 255.0
-        mean: Tensor = self._mean(self._layers(floats))
+        mean: Tensor = self._mean(self._layers(as_floats(pictures)))
         return mean

@@ -10,7 +10,6 @@ metadata entry `distributed-l2r encoder` is JSON:
 columns that follow the latent, each with the factor that brings it to about one.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -87,7 +86,6 @@ class Encoder:
 
     Attributes:
         metadata: of the file.
-        sha256: of the file's bytes, hexadecimal.
     """
 
     def __init__(self, file: Path) -> None:
@@ -98,7 +96,6 @@ class Encoder:
                 f"the encoder {file} cannot be read ({error.strerror}); it must be a file that this worker sees: "
                 "make one with make encoder, and mount it at the same path for every worker"
             ) from error
-        self.sha256 = hashlib.sha256(data).hexdigest()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
