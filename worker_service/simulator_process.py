@@ -177,8 +177,10 @@ class SimulatorProcess:
     def _keep_log(self, reason: str) -> Path:
         folder = logs_folder()
         folder.mkdir(parents=True, exist_ok=True)
-        moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-        kept = folder / f"{moment}-{time.monotonic_ns() % 10**9:09d}-{os.getpid()}-{self.name}.log"
+        # Seconds and nanoseconds of one clock: of two, the names would not sort by age and the newest could go first.
+        seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+        moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime(seconds))
+        kept = folder / f"{moment}-{nanoseconds:09d}-{os.getpid()}-{self.name}.log"
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(self.log, kept)
         with kept.open("a") as stream:

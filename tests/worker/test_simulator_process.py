@@ -1,9 +1,11 @@
 """A simulator's program starts until it is ready, ends with its owner, and leaves its log where it failed."""
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,9 +134,13 @@ def test_a_program_that_does_not_exist_is_told(tmp_path: Path) -> None:
         process.start()
 
 
-def test_failure_keeps_the_newest_logs_alone(tmp_path: Path, logs: Path, ended: list[SimulatorProcess]) -> None:
+def test_failure_keeps_the_newest_logs_alone(
+    tmp_path: Path, logs: Path, ended: list[SimulatorProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
     process = shell(tmp_path, "touch ready; exec sleep 60", ended)
     process.start()
+    # A tenth of a second between failures: names that sort wrongly across a second's end would show.
+    monkeypatch.setattr(time, "time_ns", itertools.count(1_800_000_000 * 10**9, 10**8).__next__)
     for number in range(LOGS_KEPT + 3):
         process.log.write_text(f"episode {number}\n")
         process.failure("has not answered within 1 s")
