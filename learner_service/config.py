@@ -10,6 +10,7 @@ from distrib_l2r.limits import DEFAULT_PORT
 from distrib_l2r.v1 import join_pb2
 from learner_service.credit import DEFAULT_MAX_IN_FLIGHT_BYTES
 from learner_service.metrics_address import parse_address
+from learner_service.mirrored.config import MirroredConfig
 from learner_service.sac.config import SACConfig
 
 EVALUATION_ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -17,6 +18,9 @@ EVALUATION_ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "Torcs-v0": ("start=random", "laps=1"),
 }
 """What evaluators of racing environments drive, unless told otherwise: flying laps from each start."""
+
+SAC_UPDATES: Final[Mapping[str, int]] = {"Racetrack-v0": 40_000}
+"""After so many updates mirrored pairs take over, unless told otherwise; elsewhere never."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +35,11 @@ class EnvironmentConfig:
     """Arguments that replace those for evaluators; if not given, Racetrack-v0 drives 3 flying laps from each start and
     Torcs-v0 one."""
 
+    @property
+    def id_alone(self) -> str:
+        """Without the module that registers it."""
+        return self.env.rpartition(":")[2]
+
     def message(self) -> join_pb2.Environment:
         """For `JoinRun`.
 
@@ -39,7 +48,7 @@ class EnvironmentConfig:
         """
         evaluation = self.evaluation_env_args
         if evaluation is None:
-            evaluation = EVALUATION_ARGUMENTS.get(self.env.rpartition(":")[2], ())
+            evaluation = EVALUATION_ARGUMENTS.get(self.id_alone, ())
         return join_pb2.Environment(
             id=self.env,
             arguments=encode_arguments(parse_arguments(self.env_args)),
@@ -172,6 +181,7 @@ class LearnerConfig:
     transport: TransportConfig = field(default_factory=TransportConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)
     sac: SACConfig = field(default_factory=SACConfig)
+    mirrored: MirroredConfig = field(default_factory=MirroredConfig)
     run_dir: Path | None = None
     """Where replay, checkpoints, progress, evaluations and the best policy are kept. A learner given the directory of
     an earlier one goes on where that ended. Nothing is kept if not given."""
@@ -191,6 +201,12 @@ class LearnerConfig:
             raise ValueError(f"evaluation_episodes is {self.evaluation_episodes}; it must be at least 1")
         if self.run_dir is None and self.storage.replay_dir is not None:
             raise ValueError(f"replay_dir is {self.storage.replay_dir}, and run_dir is missing: give --run-dir too")
+
+    @property
+    def mirrored_after_updates(self) -> int:
+        """Updates of SAC after which mirrored pairs take over; 0: never."""
+        given = self.mirrored.mirrored_after_updates
+        return SAC_UPDATES.get(self.environment.id_alone, 0) if given is None else given
 
 
 def parse_arguments(arguments: tuple[str, ...]) -> Mapping[str, ArgumentValue]:

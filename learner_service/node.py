@@ -88,6 +88,8 @@ class AsyncLearningNode:
     def status(self) -> status_pb2.RunStatus:
         """The run now."""
         status = self._server.status()
+        if self.run.training is not None:
+            self._demand.set_points(*self.run.training.limiter.bounds)
         self._demand.observe(status)
         return status
 

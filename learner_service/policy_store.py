@@ -38,7 +38,7 @@ class PolicyStore:
         self._pins: OrderedDict[str, deque[PolicyVersion]] = OrderedDict()
         self.on_publish: Callable[[], None] = lambda: None
 
-    def publish(self, weights: Mapping[str, Array], *, training_step: int) -> PolicyVersion:
+    def publish(self, weights: Mapping[str, Array], *, training_step: int, mirrored: bool = False) -> PolicyVersion:
         """Makes `weights`, which must not change afterwards, the newest version and serialises them once.
 
         Raises:
@@ -48,7 +48,11 @@ class PolicyStore:
             version = self._next_version
             self._next_version += 1
         policy = PolicyVersion(
-            version=version, training_step=training_step, graph_fingerprint=self.fingerprint, weights=weights
+            version=version,
+            training_step=training_step,
+            graph_fingerprint=self.fingerprint,
+            weights=weights,
+            mirrored=mirrored,
         )
         response = learner_service_pb2.GetPolicyResponse(policy=encode_version(policy)).SerializeToString()
         if len(response) > MAX_MESSAGE_BYTES:

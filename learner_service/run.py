@@ -16,10 +16,10 @@ from learner_service.actor_export import actor_weights
 from learner_service.checkpoint.directory import Checkpoint
 from learner_service.config import LearnerConfig
 from learner_service.evaluation import Evaluation, Evaluations, LapRecord
+from learner_service.make_policy import make_policy
 from learner_service.policy import Policy
 from learner_service.replay.ring import ReplayRing
 from learner_service.run_state import about_run, run_state, take_up
-from learner_service.sac.sac import SAC
 from learner_service.session import Session
 from learner_service.storage import Storage
 from learner_service.training import Training
@@ -88,7 +88,7 @@ class Run:
         """
         with self._begin_lock:
             if self.training is None:
-                policy = policy or SAC(spaces, self.config.sac, seed=self.config.seed)
+                policy = policy or make_policy(spaces, self.config)
                 training = Training(policy, self.config, storage=self.storage, on_flow_change=self._tell)
                 self._match_sessions(training.ring)
                 self.training = training
@@ -98,7 +98,11 @@ class Run:
                 except ValueError:
                     self.training = None
                     raise
-                training.store.publish(actor_weights(policy.actor), training_step=training.trainer.updates)
+                training.store.publish(
+                    actor_weights(policy.actor),
+                    training_step=training.trainer.updates,
+                    mirrored=policy.sampling.mirrored,
+                )
                 training.store.on_publish = self._tell
                 training.trainer.on_failure = self._tell
                 training.trainer.checkpoint = self.keep
@@ -154,6 +158,7 @@ class Run:
         assert training is not None, "a chunk can only be decoded once spaces are known"
         if chunk.purpose is Purpose.TRAINING:
             training.ring.add(session.number, chunk)
+            training.pairs.add(session.number, chunk)
             if self._first_transition is None:
                 self._first_transition = time.monotonic()
             training.limiter.insert(chunk.length)

@@ -63,7 +63,8 @@ def about_run(run: "Run") -> dict[str, Any]:
         "transitions": training.ring.inserted,
         "environment": json_format.MessageToDict(run.environment),
         "settings": {
-            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(run.config.sac).items()
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in (asdict(run.config.sac) | asdict(run.config.mirrored)).items()
         },
     }
 

@@ -11,6 +11,7 @@ from learner_service.policy import Policy
 from learner_service.policy_store import PolicyStore
 from learner_service.replay.sampler import Sampler
 from learner_service.replay.samples_per_insert import SamplesPerInsert
+from learner_service.replay.sampling import Sampling
 
 _logger = logging.getLogger(__name__)
 
@@ -31,6 +32,9 @@ STOP_CHECK_SECONDS = 0.2
 class Updates(Protocol):
     """Makes updates of a policy, some at a time."""
 
+    def ready(self) -> bool:
+        """Whether there is what `run` needs beyond transitions in replay."""
+
     def run(self) -> int:
         """Makes updates from what replay holds; returns how many."""
 
@@ -41,6 +45,10 @@ class SampledUpdates:
     def __init__(self, policy: Policy, sampler: Sampler) -> None:
         self._policy = policy
         self._sampler = sampler
+
+    def ready(self) -> bool:
+        """Always."""
+        return True
 
     def run(self) -> int:
         """Makes one update."""
@@ -59,12 +67,14 @@ class Trainer:
         store: PolicyStore,
         *,
         publish_period_seconds: float,
-        updates: Updates | None = None,
+        updates_for: Callable[[Sampling], Updates] | None = None,
         checkpoint_period_seconds: float = float("inf"),
     ) -> None:
         self._policy = policy
         self._sampler = sampler
-        self._updates = updates or SampledUpdates(policy, sampler)
+        self._sampling = policy.sampling
+        self._updates_for = updates_for or (lambda sampling: SampledUpdates(policy, sampler))
+        self._updates = self._updates_for(policy.sampling)
         self._limiter = limiter
         self._store = store
         self._publish_period_seconds = publish_period_seconds
@@ -112,7 +122,9 @@ class Trainer:
     def _train(self) -> None:
         made = 1
         while not self._stopping.is_set():
-            if self._limiter.await_update(timeout_seconds=STOP_CHECK_SECONDS):
+            if self._policy.sampling is not self._sampling:
+                self._follow_sampling()
+            if self._limiter.await_update(STOP_CHECK_SECONDS, self._updates.ready):
                 # Due within the updates made last, however many they were.
                 if self.updates % CALIBRATION_PERIOD_UPDATES < made:
                     self._calibrate()
@@ -123,6 +135,12 @@ class Trainer:
             if self.updates > min(self._published_updates, self._checkpoint_updates):
                 self._report()
 
+    def _follow_sampling(self) -> None:
+        """Goes over to what the policy wants from now on."""
+        self._sampling = sampling = self._policy.sampling
+        self._limiter.change(batch_size=sampling.batch_size, bounds=sampling.samples_per_insert)
+        self._updates = self._updates_for(sampling)
+
     def _report(self) -> None:
         """Publishes and reads figures, each when it is due."""
         now = time.monotonic()
@@ -130,7 +148,9 @@ class Trainer:
             self.metrics = self._policy.metrics()
             self._metrics_at = now
         if now - self._published_at >= self._publish_period_seconds and self.updates > self._published_updates:
-            self._store.publish(actor_weights(self._policy.actor), training_step=self.updates)
+            self._store.publish(
+                actor_weights(self._policy.actor), training_step=self.updates, mirrored=self._sampling.mirrored
+            )
             self._published_updates = self.updates
             self._published_at = now
         if now - self._checkpoint_at >= self._checkpoint_period_seconds and self.updates > self._checkpoint_updates:

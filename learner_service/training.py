@@ -5,14 +5,18 @@ from collections.abc import Callable
 from learner_service.config import LearnerConfig
 from learner_service.credit import InFlightLimit
 from learner_service.kept_graph import policy_graph
+from learner_service.mirrored.episode_pairs import EpisodePairs
+from learner_service.mirrored.mirrored_updates import MirroredUpdates
 from learner_service.policy import Policy
 from learner_service.policy_store import PolicyStore
 from learner_service.replay.ring import ReplayRing
 from learner_service.replay.sampler import Sampler
 from learner_service.replay.samples_per_insert import SamplesPerInsert
+from learner_service.replay.sampling import Sampling
 from learner_service.sac.captured_updates import captured_updates
+from learner_service.sac_then_mirrored import SACThenMirrored
 from learner_service.storage import Storage
-from learner_service.trainer import Trainer
+from learner_service.trainer import SampledUpdates, Trainer, Updates
 
 
 class Training:
@@ -54,6 +58,7 @@ class Training:
             replay_capacity=capacity,
             max_in_flight_bytes=config.flow.max_in_flight_bytes,
         )
+        self.pairs = EpisodePairs(config.mirrored.mirrored_pairs)
         graph = policy_graph(policy.actor, policy.spaces, storage.graph if storage is not None else None)
         self.store = (
             PolicyStore(graph)
@@ -69,7 +74,16 @@ class Training:
             self.sampler,
             self.limiter,
             self.store,
-            updates=captured_updates(policy, self.ring),
+            updates_for=self._updates_for,
             publish_period_seconds=config.flow.publish_period_seconds,
             checkpoint_period_seconds=config.storage.checkpoint_period_seconds,
         )
+
+    def _updates_for(self, sampling: Sampling) -> Updates:
+        """Makes the updates of a policy that wants this."""
+        policy = self.policy
+        if isinstance(policy, SACThenMirrored):
+            if policy.mirrored is not None:
+                return MirroredUpdates(policy.mirrored, self.pairs)
+            policy = policy.sac
+        return captured_updates(policy, self.ring) or SampledUpdates(self.policy, self.sampler)

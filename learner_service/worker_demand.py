@@ -57,11 +57,15 @@ class WorkerDemand:
         samples_per_insert_max: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Knows nothing yet; the set-points must satisfy 0 <= minimum < maximum."""
-        self._band = samples_per_insert_min / samples_per_insert_max
+        """Knows nothing yet; see `set_points`."""
+        self.set_points(samples_per_insert_min, samples_per_insert_max)
         self._clock = clock
         self._lock = threading.Lock()
         self._samples: deque[_Sample] = deque()
+
+    def set_points(self, samples_per_insert_min: float, samples_per_insert_max: float) -> None:
+        """Takes the bounds of now, which satisfy 0 <= minimum < maximum."""
+        self._band = samples_per_insert_min / samples_per_insert_max
 
     def observe(self, status: status_pb2.RunStatus) -> None:
         """Takes a status in; once a second or so."""

@@ -41,7 +41,9 @@ class ChunkBuilder:
         self._action: list[bytes] = []
         self._reward: list[float] = []
         self._episode_ids = itertools.count(1) if episode_ids is None else episode_ids
-        self._episode_id = 0
+        self._mirror_of = 0
+        self.episode_id = 0
+        """Of the episode begun last."""
         self._first_step = 0
         self._episode_return = 0.0
         self.policy_version = 0
@@ -57,9 +59,10 @@ class ChunkBuilder:
         """Whether the chunk must be sealed before a step is added."""
         return len(self._reward) == self._chunk_length
 
-    def begin_episode(self, observation: Mapping[str, Array], policy_version: int) -> None:
+    def begin_episode(self, observation: Mapping[str, Array], policy_version: int, mirror_of: int = 0) -> None:
         """Starts an episode at its first observation; steps not sealed are gone."""
-        self._episode_id = next(self._episode_ids)
+        self.episode_id = next(self._episode_ids)
+        self._mirror_of = mirror_of
         self._first_step = 0
         self._episode_return = 0.0
         self.policy_version = policy_version
@@ -104,7 +107,7 @@ class ChunkBuilder:
             )
         spaces, states = self._spaces, self._states
         chunk = TrajectoryChunk(
-            episode_id=self._episode_id,
+            episode_id=self.episode_id,
             first_step=first_step,
             policy_version=self.policy_version,
             purpose=self._purpose,
@@ -115,6 +118,7 @@ class ChunkBuilder:
             ending=ending,
             summary=summary,
             simulator_restarts=simulator_restarts,
+            mirror_of=self._mirror_of,
         )
         for rows in states.values():
             del rows[:-1]

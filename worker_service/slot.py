@@ -9,6 +9,7 @@ from distrib_l2r.trajectory import Ending, Purpose, TrajectoryChunk
 from worker_service.chunk_builder import ChunkBuilder
 from worker_service.episode import EpisodeRecord
 from worker_service.exploration import HeldNoise
+from worker_service.mirror import Mirror
 from worker_service.restarts import Restarts
 from worker_service.simulator import Simulator, SimulatorFailedError
 
@@ -49,6 +50,7 @@ class Slot:
         )
         self._record = EpisodeRecord(told)
         self._rests_until = 0.0
+        self._mirror = Mirror(0)
         self.noise: HeldNoise | None = None
         """Explores; None acts deterministically."""
         self.driving = False
@@ -66,7 +68,22 @@ class Slot:
         """How long to wait yet before the environment, which failed, is made anew."""
         return max(self._rests_until - time.monotonic(), 0.0)
 
-    def begin(self, seed: int | None, policy_version: int) -> bool:
+    @property
+    def in_pair(self) -> bool:
+        """Whether an episode of a pair is under way, or its mirror image is to come."""
+        return self._mirror.in_pair
+
+    def begin_pairs(self, seed: int) -> None:
+        """Draws the seeds of pairs from this one."""
+        self._mirror = Mirror(seed)
+
+    def begin_of_pair(self, policy_version: int) -> bool:
+        """Begins an episode of a mirrored pair; see `begin`."""
+        assert self.noise is not None, "only who explores drives pairs"
+        seed, mirror_of = self._mirror.next(self.noise)
+        return self.begin(seed, policy_version, mirror_of)
+
+    def begin(self, seed: int | None, policy_version: int, mirror_of: int = 0) -> bool:
         """Begins an episode; False where the environment failed.
 
         Raises:
@@ -80,7 +97,7 @@ class Slot:
             self.fail(error)
             return False
         self._record = EpisodeRecord(self._told)
-        self._builder.begin_episode(self.columns, policy_version)
+        self._builder.begin_episode(self.columns, policy_version, mirror_of)
         self.driving = True
         return True
 
@@ -110,6 +127,7 @@ class Slot:
             self._record.add(info)
         if terminated or truncated:
             self.driving = False
+            self._mirror.ended(self._builder.episode_id)
             self._seal(Ending.TERMINATED if terminated else Ending.TRUNCATED)
 
     def fail(self, error: SimulatorFailedError) -> None:
@@ -140,6 +158,7 @@ class Slot:
             LearnerRefusedError: the learner wants nothing of this worker.
         """
         driving, self.driving = self.driving, False
+        self._mirror.broken()
         if driving and self._builder.length:
             self._seal(Ending.ABORTED if abort_reason else Ending.CONTINUES, abort_reason=abort_reason)
 

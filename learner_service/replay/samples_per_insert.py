@@ -11,8 +11,8 @@ from learner_service.replay.flow import Flow, FlowState
 UNLIMITED: Final = 2**62
 """The allowance where nothing holds workers back."""
 
-SLACK_UPDATES: Final = 128
-"""Workers may run ahead of the minimum by what this many updates entitle them to, or more; see SamplesPerInsert."""
+SLACK_SAMPLES: Final = 16_384
+"""Workers may run ahead of the minimum by what so many samples entitle them to, or more; see SamplesPerInsert."""
 
 RECOVERY_SECONDS: Final = 1.0
 """The trainer must have been free to update for this long before STARVED ends."""
@@ -21,12 +21,13 @@ RECOVERY_SECONDS: Final = 1.0
 class SamplesPerInsert:
     """Keeps samples per insert between a minimum and a maximum, and says which side waits.
 
-    samples per insert = batch_size * updates / transitions inserted since `min_transitions` was reached. The warm-up's
-    transitions do not count: otherwise they would owe the trainer a burst of updates on little data.
+    samples per insert = batch_size * updates / transitions inserted since `min_transitions` was reached, or since the
+    last `change`. The warm-up's transitions do not count: otherwise they would owe the trainer a burst of updates on
+    little data.
 
     The trainer may update while one update more does not exceed the maximum; the check is exact. Workers may be ahead
-    of the minimum by `slack` transitions: the largest of a tenth of min_transitions, 4 batches, and what SLACK_UPDATES
-    updates are worth at the minimum. At that point they are throttled, until updates have halved their lead. Chunks
+    of the minimum by `slack` transitions: the largest of a tenth of min_transitions, 4 batches, and what SLACK_SAMPLES
+    samples are worth at the minimum. At that point they are throttled, until updates have halved their lead. Chunks
     in flight still count when they arrive, so the lead may exceed the slack by them. Since the slack is a constant
     number of transitions, its effect on the ratio vanishes as a run goes on, and since half of it is worth many updates
     at the maximum, the trainer is free to update while workers are throttled: the two sides never wait for each other.
@@ -58,24 +59,17 @@ class SamplesPerInsert:
         Raises:
             ValueError: a number is out of range.
         """
-        if batch_size < 1 or min_transitions < 1:
-            raise ValueError(
-                f"batch_size is {batch_size} and min_transitions is {min_transitions}; both must be at least 1"
-            )
-        if not (0 <= minimum <= maximum and maximum > 0 and math.isfinite(minimum)):
-            raise ValueError(
-                f"minimum is {minimum} and maximum is {maximum} samples per insert; "
-                "they must satisfy 0 <= minimum <= maximum, minimum be finite and maximum be above 0"
-            )
+        _check(batch_size, minimum, maximum)
+        if min_transitions < 1:
+            raise ValueError(f"min_transitions is {min_transitions}; it must be at least 1")
         self.on_change: Callable[[], None] = lambda: None
         """Called after each change of `flow().state`, on the thread that caused it; `flow()` tells what holds now."""
         self._batch_size = batch_size
         self._minimum = minimum
         self._maximum = maximum
-        self._min_transitions = min_transitions
-        self._slack = math.ceil(
-            max(min_transitions / 10, 4 * batch_size, SLACK_UPDATES * batch_size / minimum if minimum else 0)
-        )
+        self._first_bounds = minimum, maximum
+        self._min_transitions = self._counted_from = min_transitions
+        self._slack = self._least_slack()
         self._clock = clock
         self._update_possible = threading.Condition()
         self._inserted = 0
@@ -120,19 +114,27 @@ class SamplesPerInsert:
         if changed:
             self.on_change()
 
-    def await_update(self, timeout_seconds: float) -> bool:
+    def await_update(self, timeout_seconds: float, ready: Callable[[], bool] = lambda: True) -> bool:
         """Waits until one update may run; for one thread at a time.
+
+        Args:
+            timeout_seconds: longest wait.
+            ready: what must hold besides; asked again after each insertion.
 
         Returns:
             Whether it may; False after the timeout and once closed.
         """
         with self._update_possible:
-            if not (self._closed or self._may_update()):
+
+            def possible() -> bool:
+                return self._closed or (self._may_update() and ready())
+
+            if not possible():
                 self._waits_since = since = self._clock()
-                self._update_possible.wait_for(lambda: self._closed or self._may_update(), timeout_seconds)
+                self._update_possible.wait_for(possible, timeout_seconds)
                 self._waited_seconds += self._clock() - since
                 self._waits_since = None
-            return not self._closed and self._may_update()
+            return not self._closed and possible()
 
     def updated(self, count: int = 1) -> None:
         """Counts updates that ran."""
@@ -155,6 +157,32 @@ class SamplesPerInsert:
         """Transitions that workers have added beyond the point at which they are throttled."""
         with self._update_possible:
             return max(0, math.ceil(self._lead()) - self._slack) if self._minimum else 0
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Least and most samples per insert now."""
+        with self._update_possible:
+            return self._minimum, self._maximum
+
+    def change(self, *, batch_size: int, bounds: tuple[float, float] | None) -> None:
+        """Keeps other bounds from now on, and counts anew: what came and what was drawn so far no longer matters.
+
+        Args:
+            batch_size: samples an update draws.
+            bounds: least and most samples per insert; None: those of the beginning.
+
+        Raises:
+            ValueError: a number is out of range.
+        """
+        minimum, maximum = bounds or self._first_bounds
+        _check(batch_size, minimum, maximum)
+        with self._update_possible:
+            self._batch_size, self._minimum, self._maximum = batch_size, minimum, maximum
+            self._slack = self._least_slack()
+            self._counted_from, self._updates = max(self._inserted, self._min_transitions), 0
+            changed = self._refresh()
+        if changed:
+            self.on_change()
 
     def flow(self) -> Flow:
         """Which side waits, since when, and the numbers."""
@@ -181,8 +209,12 @@ class SamplesPerInsert:
         if changed:
             self.on_change()
 
+    def _least_slack(self) -> int:
+        entitled = SLACK_SAMPLES / self._minimum if self._minimum else 0
+        return math.ceil(max(self._min_transitions / 10, 4 * self._batch_size, entitled))
+
     def _counted(self) -> int:
-        return max(0, self._inserted - self._min_transitions)
+        return max(0, self._inserted - self._counted_from)
 
     def _ratio(self) -> float:
         counted = self._counted()
@@ -240,3 +272,13 @@ class SamplesPerInsert:
                 f"of a slack of {self._slack}; fewer workers would do"
             )
         return f"neither side waits: {ratio}, minimum {self._minimum:.1f}, maximum {self._maximum:.1f}"
+
+
+def _check(batch_size: int, minimum: float, maximum: float) -> None:
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+    if not (0 <= minimum <= maximum and maximum > 0 and math.isfinite(minimum)):
+        raise ValueError(
+            f"minimum is {minimum} and maximum is {maximum} samples per insert; "
+            "they must satisfy 0 <= minimum <= maximum, minimum be finite and maximum be above 0"
+        )

@@ -13,3 +13,7 @@ class Sampling:
     """Most rewards summed into one n-step return."""
     discount: float = 0.99
     """Discount a step."""
+    mirrored: bool = False
+    """Whether collectors drive mirrored pairs of episodes with the versions published from now on."""
+    samples_per_insert: tuple[float, float] | None = None
+    """Least and most samples for each transition that arrives; as the run is configured where None."""

@@ -45,6 +45,10 @@ class CapturedUpdates:
         self.count = math.ceil(UPDATES_PER_REPLAY / delay) * delay
         """Updates of a run, except that the first makes twice as many."""
 
+    def ready(self) -> bool:
+        """Always."""
+        return True
+
     def run(self) -> int:
         """Makes updates from all that has arrived, without waiting for them.
 

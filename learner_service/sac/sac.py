@@ -109,6 +109,16 @@ class SAC:
         self._updates = 0
         self._newest: dict[str, Tensor] = {}
 
+    @property
+    def updates(self) -> int:
+        """Made so far."""
+        return self._updates
+
+    @property
+    def reward_unit(self) -> float:
+        """Reward that counts as 1."""
+        return self._return_scale.value
+
     def update(self, batch: Batch) -> None:
         """One gradient update. Nothing here waits for the device."""
         on_device = DeviceBatch.of(batch, self.device)

@@ -12,6 +12,11 @@ LOG_DEVIATION_BOUNDS = (-5.0, 2.0)
 _CENTRE, _REACH = sum(LOG_DEVIATION_BOUNDS) / 2, (LOG_DEVIATION_BOUNDS[1] - LOG_DEVIATION_BOUNDS[0]) / 2
 
 
+def raw_deviation(deviation: float) -> float:
+    """The network's output that means this standard deviation before squashing; it lies between the bounds."""
+    return math.atanh((math.log(deviation) - _CENTRE) / _REACH)
+
+
 class SquashedGaussian:
     """A Gaussian squashed by tanh, then stretched and cut off to [-1, 1].
 
@@ -20,7 +25,7 @@ class SquashedGaussian:
     """
 
     def __init__(self, stretch: float) -> None:
-        self._stretch = stretch
+        self.stretch = stretch
 
     def parameters(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logarithm of the deviation before squashing, each [batch, actions], of outputs [batch, 2 actions].
@@ -72,13 +77,13 @@ class SquashedGaussian:
         """
         rows = slice(-len(by_action), None)
         squashed, bounded, deviation = self._squashed[rows], self._bounded[rows], self._deviation[rows]
-        slope = (1 - squashed * squashed).mul_(self._stretch)
-        if self._stretch > 1:
+        slope = (1 - squashed * squashed).mul_(self.stretch)
+        if self.stretch > 1:
             # No gradient where the action was cut off.
-            slope.mul_(squashed.abs() * self._stretch <= 1)
+            slope.mul_(squashed.abs() * self.stretch <= 1)
         by_mean = slope.mul_(by_action).add_(squashed * (2 * by_log_probability))
         by_log_deviation = (by_mean * deviation).sub_(by_log_probability)
         return torch.cat([by_mean, by_log_deviation.mul_((1 - bounded * bounded).mul_(_REACH))], -1)
 
     def _stretched(self, squashed: Tensor) -> Tensor:
-        return (self._stretch * squashed).clamp(-1.0, 1.0) if self._stretch > 1 else squashed
+        return (self.stretch * squashed).clamp(-1.0, 1.0) if self.stretch > 1 else squashed

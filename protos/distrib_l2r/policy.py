@@ -35,6 +35,8 @@ class PolicyVersion:
     """Of the graph the weights belong to."""
     weights: Mapping[str, Array]
     """Every weight input of the graph, observation statistics included."""
+    mirrored: bool = False
+    """Whether collectors drive it in mirrored pairs of episodes."""
     published_at_seconds: float = field(default_factory=time.time)
     """Unix time."""
 
@@ -63,6 +65,7 @@ def encode_version(policy: PolicyVersion) -> policy_pb2.PolicyVersion:
         training_step=policy.training_step,
         graph_fingerprint=policy.graph_fingerprint,
         weights=encode_columns(policy.weights),
+        mirrored=policy.mirrored,
     )
     message.published_at.FromNanoseconds(round(policy.published_at_seconds * 1e9))
     return message
@@ -81,5 +84,6 @@ def decode_version(message: policy_pb2.PolicyVersion, path: str = "policy") -> P
         training_step=message.training_step,
         graph_fingerprint=message.graph_fingerprint,
         weights=decode_columns(message.weights, f"{path}.weights"),
+        mirrored=message.mirrored,
         published_at_seconds=message.published_at.ToNanoseconds() / 1e9,
     )

@@ -108,6 +108,8 @@ class TrajectoryChunk:
     """Present exactly when the episode ends here."""
     simulator_restarts: int = 0
     """How often the worker has had to make its simulator anew."""
+    mirror_of: int = 0
+    """The episode of this session from whose seed this one began, with its noise negated; 0: none."""
 
     @property
     def length(self) -> int:
@@ -126,6 +128,7 @@ def encode_chunk(chunk: TrajectoryChunk) -> trajectory_pb2.TrajectoryChunk:
         ending=trajectory_pb2.Ending.ValueType(chunk.ending),
         summary=None if chunk.summary is None else _encode_summary(chunk.summary),
         simulator_restarts=chunk.simulator_restarts,
+        mirror_of=chunk.mirror_of,
     )
     for name, column in chunk.observation.items():
         fill_tensor(message.observation.add(name=name).tensor, column)
@@ -168,6 +171,8 @@ def decode_chunk(message: trajectory_pb2.TrajectoryChunk, spaces: Spaces, path: 
     if message.HasField("summary") != (ending is not Ending.CONTINUES):
         present = "present" if message.HasField("summary") else "absent"
         refuse(f"{path}.summary", present, "it is present exactly when the episode ends in this chunk")
+    if message.mirror_of and message.mirror_of == message.episode_id:
+        refuse(f"{path}.mirror_of", message.mirror_of, "an episode mirrors another one, or none, which is 0")
     if message.summary.abort_reason and ending is not Ending.ABORTED:
         refuse(f"{path}.summary.abort_reason", "present", "it is empty unless the episode was aborted")
     return TrajectoryChunk(
@@ -183,6 +188,7 @@ def decode_chunk(message: trajectory_pb2.TrajectoryChunk, spaces: Spaces, path: 
         privileged=privileged,
         summary=_decode_summary(message.summary, f"{path}.summary") if message.HasField("summary") else None,
         simulator_restarts=message.simulator_restarts,
+        mirror_of=message.mirror_of,
     )
 
 

@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from distrib_l2r.v1 import tensor_pb2 as distrib__l2r_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64istrib_l2r/v1/trajectory.proto\x12\x0e\x64istrib_l2r.v1\x1a\x1b\x64istrib_l2r/v1/tensor.proto\"%\n\x06Metric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\"a\n\x03Lap\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x14\n\x0ctime_seconds\x18\x02 \x01(\x01\x12\x1c\n\x14sector_times_seconds\x18\x03 \x03(\x01\x12\x16\n\x0estanding_start\x18\x04 \x01(\x08\"\xb0\x01\n\x0e\x45pisodeSummary\x12\x0e\n\x06length\x18\x01 \x01(\x04\x12\x16\n\x0e\x65pisode_return\x18\x02 \x01(\x01\x12\'\n\x07metrics\x18\x03 \x03(\x0b\x32\x16.distrib_l2r.v1.Metric\x12!\n\x04laps\x18\x04 \x03(\x0b\x32\x13.distrib_l2r.v1.Lap\x12\x14\n\x0claps_started\x18\x05 \x01(\r\x12\x14\n\x0c\x61\x62ort_reason\x18\x06 \x01(\t\"\xb5\x03\n\x0fTrajectoryChunk\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x12\n\nepisode_id\x18\x02 \x01(\x04\x12\x12\n\nfirst_step\x18\x03 \x01(\x04\x12\x16\n\x0epolicy_version\x18\x04 \x01(\x04\x12(\n\x07purpose\x18\x05 \x01(\x0e\x32\x17.distrib_l2r.v1.Purpose\x12\x30\n\x0bobservation\x18\x06 \x03(\x0b\x32\x1b.distrib_l2r.v1.NamedTensor\x12&\n\x06\x61\x63tion\x18\x07 \x01(\x0b\x32\x16.distrib_l2r.v1.Tensor\x12&\n\x06reward\x18\x08 \x01(\x0b\x32\x16.distrib_l2r.v1.Tensor\x12&\n\x06\x65nding\x18\t \x01(\x0e\x32\x16.distrib_l2r.v1.Ending\x12/\n\nprivileged\x18\n \x03(\x0b\x32\x1b.distrib_l2r.v1.NamedTensor\x12/\n\x07summary\x18\x0b \x01(\x0b\x32\x1e.distrib_l2r.v1.EpisodeSummary\x12\x1a\n\x12simulator_restarts\x18\x0c \x01(\x04*w\n\x06\x45nding\x12\x16\n\x12\x45NDING_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45NDING_CONTINUES\x10\x01\x12\x15\n\x11\x45NDING_TERMINATED\x10\x02\x12\x14\n\x10\x45NDING_TRUNCATED\x10\x03\x12\x12\n\x0e\x45NDING_ABORTED\x10\x04*P\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x14\n\x10PURPOSE_TRAINING\x10\x01\x12\x16\n\x12PURPOSE_EVALUATION\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64istrib_l2r/v1/trajectory.proto\x12\x0e\x64istrib_l2r.v1\x1a\x1b\x64istrib_l2r/v1/tensor.proto\"%\n\x06Metric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\"a\n\x03Lap\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x14\n\x0ctime_seconds\x18\x02 \x01(\x01\x12\x1c\n\x14sector_times_seconds\x18\x03 \x03(\x01\x12\x16\n\x0estanding_start\x18\x04 \x01(\x08\"\xb0\x01\n\x0e\x45pisodeSummary\x12\x0e\n\x06length\x18\x01 \x01(\x04\x12\x16\n\x0e\x65pisode_return\x18\x02 \x01(\x01\x12\'\n\x07metrics\x18\x03 \x03(\x0b\x32\x16.distrib_l2r.v1.Metric\x12!\n\x04laps\x18\x04 \x03(\x0b\x32\x13.distrib_l2r.v1.Lap\x12\x14\n\x0claps_started\x18\x05 \x01(\r\x12\x14\n\x0c\x61\x62ort_reason\x18\x06 \x01(\t\"\xc8\x03\n\x0fTrajectoryChunk\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x12\n\nepisode_id\x18\x02 \x01(\x04\x12\x12\n\nfirst_step\x18\x03 \x01(\x04\x12\x16\n\x0epolicy_version\x18\x04 \x01(\x04\x12(\n\x07purpose\x18\x05 \x01(\x0e\x32\x17.distrib_l2r.v1.Purpose\x12\x30\n\x0bobservation\x18\x06 \x03(\x0b\x32\x1b.distrib_l2r.v1.NamedTensor\x12&\n\x06\x61\x63tion\x18\x07 \x01(\x0b\x32\x16.distrib_l2r.v1.Tensor\x12&\n\x06reward\x18\x08 \x01(\x0b\x32\x16.distrib_l2r.v1.Tensor\x12&\n\x06\x65nding\x18\t \x01(\x0e\x32\x16.distrib_l2r.v1.Ending\x12/\n\nprivileged\x18\n \x03(\x0b\x32\x1b.distrib_l2r.v1.NamedTensor\x12/\n\x07summary\x18\x0b \x01(\x0b\x32\x1e.distrib_l2r.v1.EpisodeSummary\x12\x1a\n\x12simulator_restarts\x18\x0c \x01(\x04\x12\x11\n\tmirror_of\x18\r \x01(\x04*w\n\x06\x45nding\x12\x16\n\x12\x45NDING_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45NDING_CONTINUES\x10\x01\x12\x15\n\x11\x45NDING_TERMINATED\x10\x02\x12\x14\n\x10\x45NDING_TRUNCATED\x10\x03\x12\x12\n\x0e\x45NDING_ABORTED\x10\x04*P\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x14\n\x10PURPOSE_TRAINING\x10\x01\x12\x16\n\x12PURPOSE_EVALUATION\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'distrib_l2r.v1.trajectory_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENDING']._serialized_start=837
-  _globals['_ENDING']._serialized_end=956
-  _globals['_PURPOSE']._serialized_start=958
-  _globals['_PURPOSE']._serialized_end=1038
+  _globals['_ENDING']._serialized_start=856
+  _globals['_ENDING']._serialized_end=975
+  _globals['_PURPOSE']._serialized_start=977
+  _globals['_PURPOSE']._serialized_end=1057
   _globals['_METRIC']._serialized_start=80
   _globals['_METRIC']._serialized_end=117
   _globals['_LAP']._serialized_start=119
@@ -43,5 +43,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EPISODESUMMARY']._serialized_start=219
   _globals['_EPISODESUMMARY']._serialized_end=395
   _globals['_TRAJECTORYCHUNK']._serialized_start=398
-  _globals['_TRAJECTORYCHUNK']._serialized_end=835
+  _globals['_TRAJECTORYCHUNK']._serialized_end=854
 # @@protoc_insertion_point(module_scope)

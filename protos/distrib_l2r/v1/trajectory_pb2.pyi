@@ -206,6 +206,7 @@ class TrajectoryChunk(_message.Message):
     PRIVILEGED_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
     SIMULATOR_RESTARTS_FIELD_NUMBER: _builtins.int
+    MIRROR_OF_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Starts at 1 in each session and increases by 1 with each chunk. A sequence
     at or below the committed one is acknowledged again and not stored again.
@@ -224,6 +225,10 @@ class TrajectoryChunk(_message.Message):
     """Required; of the last step. Steps before it continue."""
     simulator_restarts: _builtins.int
     """How often this worker has had to make its simulator anew."""
+    mirror_of: _builtins.int
+    """The episode of this session that this one mirrors: both began from the same
+    seed, and the noise of this one's actions is that one's, negated. 0: none.
+    """
     @_builtins.property
     def observation(self) -> _containers.RepeatedCompositeFieldContainer[_tensor_pb2.NamedTensor]:
         """The run's observation columns, each of shape [T + 1, ...]."""
@@ -261,10 +266,11 @@ class TrajectoryChunk(_message.Message):
         privileged: _abc.Iterable[_tensor_pb2.NamedTensor] | None = ...,
         summary: Global___EpisodeSummary | None = ...,
         simulator_restarts: _builtins.int = ...,
+        mirror_of: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "reward", b"reward", "summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "ending", b"ending", "episode_id", b"episode_id", "first_step", b"first_step", "observation", b"observation", "policy_version", b"policy_version", "privileged", b"privileged", "purpose", b"purpose", "reward", b"reward", "sequence", b"sequence", "simulator_restarts", b"simulator_restarts", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "ending", b"ending", "episode_id", b"episode_id", "first_step", b"first_step", "mirror_of", b"mirror_of", "observation", b"observation", "policy_version", b"policy_version", "privileged", b"privileged", "purpose", b"purpose", "reward", b"reward", "sequence", b"sequence", "simulator_restarts", b"simulator_restarts", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

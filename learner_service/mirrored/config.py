@@ -1,0 +1,54 @@
+"""Every setting of learning from mirrored pairs."""
+
+from dataclasses import dataclass
+from math import exp
+
+from learner_service.sac.squashed_gaussian import LOG_DEVIATION_BOUNDS
+
+
+@dataclass(frozen=True, kw_only=True)
+class MirroredConfig:
+    """Settings of `MirroredPolicyGradient`."""
+
+    mirrored_after_updates: int | None = None
+    """Updates of SAC after which mirrored pairs take over; 0: never. If not given, 40,000 for Racetrack-v0 and never
+    elsewhere: they take workers that bring thousands of steps a second."""
+    mirrored_pairs: int = 20
+    """Of episodes, in each iteration."""
+    mirrored_passes: int = 2
+    """Over the steps of an iteration."""
+    mirrored_batch_size: int = 2048
+    """Steps an update."""
+    mirrored_discount: float = 0.985
+    """Discount a step. Nothing bootstraps, so that it may be long: what a step changes later counts as it happened."""
+    mirrored_tail_steps: int = 60
+    """Last steps of an episode that was cut off: what they change later was not seen."""
+    mirrored_clip: float = 0.2
+    """Change of an action's likelihood within an iteration beyond which no gradient moves it further."""
+    mirrored_deviation: float = 0.015
+    """Of the noise that explores, before squashing; workers scale it by their rung of the ladder."""
+    mirrored_learning_rate: float = 2e-4
+    """Adam's step size at first."""
+    mirrored_learning_rate_decay_updates: int = 1_000
+    """Updates after which the step size begins to fall, with the square root of the updates; 0: never."""
+    mirrored_gradient_clip: float = 0.5
+    """Largest Euclidean norm of the actor's gradient."""
+
+    def __post_init__(self) -> None:
+        for name in ("mirrored_pairs", "mirrored_passes", "mirrored_batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("mirrored_after_updates", "mirrored_tail_steps", "mirrored_learning_rate_decay_updates"):
+            if (getattr(self, name) or 0) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
+        for name in ("mirrored_clip", "mirrored_learning_rate", "mirrored_gradient_clip"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
+        least, most = (exp(bound) for bound in LOG_DEVIATION_BOUNDS)
+        if not least < self.mirrored_deviation < most:
+            raise ValueError(
+                f"mirrored_deviation is {self.mirrored_deviation}; the actor's lies between {least:.4f} and "
+                f"{most:.1f}, and so must this"
+            )
+        if not 0 <= self.mirrored_discount <= 1:
+            raise ValueError(f"mirrored_discount is {self.mirrored_discount}; it must lie between 0 and 1")
