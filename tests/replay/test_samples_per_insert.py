@@ -289,3 +289,55 @@ class _Waiting:
 
 
 _await_in_thread = _Waiting
+
+
+def test_a_change_counts_anew_within_other_bounds_and_back_within_the_first() -> None:
+    limiter = balance()
+    limiter.insert(WARM_UP + limiter.slack)
+    assert limiter.state is FlowState.THROTTLED
+    changes: list[FlowState] = []
+    limiter.on_change = lambda: changes.append(limiter.state)
+    limiter.change(batch_size=2 * BATCH, bounds=(0.0, 2.0))
+    assert limiter.bounds == (0.0, 2.0)
+    assert changes == [FlowState.STARVED], "whoever waited for credit hears of it"
+    assert limiter.allowance() == UNLIMITED
+    assert (limiter.samples_per_insert, possible_updates(limiter)) == (0, 0)
+    limiter.insert(10 * BATCH)
+    assert possible_updates(limiter) == 10
+    limiter.change(batch_size=BATCH, bounds=None)
+    assert limiter.bounds == (1.0, 4.0)
+    limiter.insert(10 * BATCH)
+    assert possible_updates(limiter) == 40
+    with pytest.raises(ValueError, match="batch_size is 0"):
+        limiter.change(batch_size=0, bounds=None)
+    with pytest.raises(ValueError, match="minimum is 3.0"):
+        limiter.change(batch_size=1, bounds=(3.0, 2.0))
+
+
+def test_a_change_during_the_warm_up_does_not_end_it() -> None:
+    limiter = balance()
+    limiter.insert(WARM_UP // 2)
+    limiter.change(batch_size=BATCH, bounds=(0.0, 2.0))
+    assert possible_updates(limiter) == 0
+    limiter.insert(WARM_UP // 2)
+    assert possible_updates(limiter) == 0
+    limiter.insert(BATCH)
+    assert possible_updates(limiter) == 2
+
+
+def test_an_update_waits_for_what_it_needs_besides_and_an_insert_asks_again() -> None:
+    limiter = balance(maximum=math.inf, clock=Clock())
+    limiter.insert(WARM_UP + 1)
+    there = threading.Event()
+    assert not limiter.await_update(0, there.is_set)
+
+    def bring() -> None:
+        there.set()
+        limiter.insert(1)
+
+    timer = threading.Timer(0.05, bring)
+    timer.start()
+    began = time.monotonic()
+    assert limiter.await_update(DEADLINE_SECONDS, there.is_set)
+    assert time.monotonic() - began < DEADLINE_SECONDS / 2
+    timer.join()

@@ -62,10 +62,11 @@ def chunks(draw: st.DrawFn, spaces: Spaces) -> TrajectoryChunk:
     """Valid chunks in these spaces."""
     length = draw(st.integers(1, 5))
     ending = draw(st.sampled_from(Ending))
+    episode_id = draw(st.integers(0, 2**63))
     action = spaces.action
     return TrajectoryChunk(
         sequence=draw(st.integers(1, 2**63)),
-        episode_id=draw(st.integers(0, 2**63)),
+        episode_id=episode_id,
         first_step=draw(st.integers(0, 2**63)),
         policy_version=draw(st.integers(1, 2**63)),
         purpose=draw(st.sampled_from(Purpose)),
@@ -78,4 +79,5 @@ def chunks(draw: st.DrawFn, spaces: Spaces) -> TrajectoryChunk:
         privileged={name: draw(arrays(box.dtype, (length + 1, *box.shape))) for name, box in spaces.privileged.items()},
         summary=None if ending is Ending.CONTINUES else draw(summaries(aborted=ending is Ending.ABORTED)),
         simulator_restarts=draw(st.integers(0, 2**63)),
+        mirror_of=draw(st.integers(0, 2**63).filter(lambda mirrored: mirrored != episode_id or mirrored == 0)),
     )

@@ -40,7 +40,7 @@ def test_any_chunk_survives_the_wire(data: st.DataObject) -> None:
     message = pb.TrajectoryChunk.FromString(encode_chunk(chunk).SerializeToString())
     decoded = decode_chunk(message, decode_spaces(encode_spaces(spaces)))
     names = ("sequence", "episode_id", "first_step", "policy_version", "purpose", "ending", "summary")
-    for name in (*names, "simulator_restarts"):
+    for name in (*names, "simulator_restarts", "mirror_of"):
         assert getattr(decoded, name) == getattr(chunk, name)
     for ours, theirs in ((chunk.observation, decoded.observation), (chunk.privileged, decoded.privileged)):
         assert set(ours) == set(theirs)
@@ -138,6 +138,7 @@ def _tensor(
             lambda m: m.MergeFrom(pb.TrajectoryChunk(ending=4, summary=pb.EpisodeSummary(abort_reason="x" * 1001))),  # type: ignore[arg-type]
             r"chunk\.summary\.abort_reason is 1001 characters long; it may have at most 1000",
         ),
+        (lambda m: setattr(m, "mirror_of", 7), r"chunk\.mirror_of is 7; an episode mirrors another one, or none, which"),
         (lambda m: setattr(m.summary, "episode_return", float("nan")), r"chunk\.summary\.episode_return is nan"),
     ],
 )
