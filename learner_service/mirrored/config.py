@@ -25,11 +25,11 @@ class MirroredConfig:
     """Last steps of an episode that was cut off: what they change later was not seen."""
     mirrored_clip: float = 0.2
     """Change of an action's likelihood within an iteration beyond which no gradient moves it further."""
-    mirrored_deviation: float = 0.015
+    mirrored_deviation: float = 0.01
     """Of the noise that explores, before squashing; workers scale it by their rung of the ladder."""
     mirrored_learning_rate: float = 2e-4
     """Adam's step size at first."""
-    mirrored_learning_rate_decay_updates: int = 1_000
+    mirrored_learning_rate_decay_updates: int = 4_000
     """Updates after which the step size begins to fall, with the square root of the updates; 0: never."""
     mirrored_gradient_clip: float = 0.5
     """Largest Euclidean norm of the actor's gradient."""

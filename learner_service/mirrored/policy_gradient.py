@@ -19,8 +19,9 @@ from learner_service.sac.gradients import Pass
 from learner_service.sac.optimiser import Optimiser
 from learner_service.sac.squashed_gaussian import raw_deviation
 
-LARGEST_ADVANTAGE: Final = 4.0
-"""In units of the spread of an iteration's advantages: a crash must not drown what a thousand good steps say."""
+LARGEST_ADVANTAGE: Final = 10.0
+"""In units of the spread of an iteration's advantages. A crash is worth hundreds and would drown what a thousand good
+steps say; cut off at 4, it weighs too little, and laps become faster at the price of starts that are lost."""
 SPREAD_SHARE: Final = 0.68
 """Of an iteration's advantages that lie within one unit, as within one standard deviation, but blind to crashes."""
 STRANGE_DEVIATIONS: Final = 5.0
