@@ -105,8 +105,12 @@ class LearnerMetrics(Collector):
         yield _gauge("l2r_replay_transitions", "Transitions that replay holds.", status.transitions_in_replay)
         yield _gauge("l2r_replay_capacity_rows", "Rows of replay: transitions, and one a chunk.", flow.replay_capacity)
         yield _gauge("l2r_samples_per_insert", "Samples drawn over transitions inserted.", status.samples_per_insert)
-        yield _gauge("l2r_samples_per_insert_min", "Below it workers are throttled.", flow.samples_per_insert_min)
-        yield _gauge("l2r_samples_per_insert_max", "At it the trainer waits.", flow.samples_per_insert_max)
+        training = self._run.training
+        least, most = (
+            training.limiter.bounds if training else (flow.samples_per_insert_min, flow.samples_per_insert_max)
+        )
+        yield _gauge("l2r_samples_per_insert_min", "Below it workers are throttled.", least)
+        yield _gauge("l2r_samples_per_insert_max", "At it the trainer waits.", most)
         yield _gauges(
             "l2r_flow_state",
             "1 for the state that holds: starved, the trainer waits; throttled, workers wait.",

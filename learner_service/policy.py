@@ -23,7 +23,7 @@ class Policy(Protocol):
 
     @property
     def sampling(self) -> Sampling:
-        """The batches it wants."""
+        """The batches it wants; others from any `calibrate` or `load_state_dict` on, if it likes."""
 
     @property
     def actor(self) -> torch.nn.Module:

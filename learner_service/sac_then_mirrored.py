@@ -1,7 +1,7 @@
 """SAC as far as it gets, then mirrored pairs."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,8 @@ class SACThenMirrored:
     Args:
         sac: makes the first updates; its actor encodes no images.
         config: of what follows.
-        after_updates: of SAC, at least 1; then the change comes at the next look at replay's statistics.
+        after_updates: of SAC, at least 1; then the change comes at the next look at replay's statistics, if there is
+            enough data for it.
         seed: of the order of steps.
 
     Raises:
@@ -41,6 +42,8 @@ class SACThenMirrored:
         self.sac = sac
         self.mirrored: MirroredPolicyGradient | None = None
         """At work once it is there."""
+        self.enough_data: Callable[[], bool] = lambda: True
+        """Whether workers bring what pairs take."""
         self._config = config
         self._after_updates = after_updates
         self._seed = seed
@@ -64,7 +67,7 @@ class SACThenMirrored:
         """See `Policy`; the change comes here when it is due, and leaves the statistics as they are."""
         if self.mirrored is not None:
             return
-        if self.sac.updates >= self._after_updates:
+        if self.sac.updates >= self._after_updates and self.enough_data():
             self.mirrored = self._begin()
             _logger.info("after %d updates of SAC the policy goes on from mirrored pairs", self.sac.updates)
         else:

@@ -122,12 +122,16 @@ class Trainer:
     def _train(self) -> None:
         made = 1
         while not self._stopping.is_set():
-            if self._policy.sampling is not self._sampling:
+            if self._policy.sampling != self._sampling:
                 self._follow_sampling()
             if self._limiter.await_update(STOP_CHECK_SECONDS, self._updates.ready):
                 # Due within the updates made last, however many they were.
                 if self.updates % CALIBRATION_PERIOD_UPDATES < made:
                     self._calibrate()
+                    if self._policy.sampling != self._sampling:
+                        # Calibrated already.
+                        made = 0
+                        continue
                 made = self._updates.run()
                 self.updates += made
                 self._limiter.updated(made)

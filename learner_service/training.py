@@ -1,6 +1,8 @@
 """What exists once a run's spaces are known."""
 
+import time
 from collections.abc import Callable
+from typing import Final
 
 from learner_service.config import LearnerConfig
 from learner_service.credit import InFlightLimit
@@ -17,6 +19,11 @@ from learner_service.sac.captured_updates import captured_updates
 from learner_service.sac_then_mirrored import SACThenMirrored
 from learner_service.storage import Storage
 from learner_service.trainer import SampledUpdates, Trainer, Updates
+
+SURPLUS: Final = 1.5
+"""Samples per insert over their minimum, below which workers could bring more than SAC takes."""
+PLENTY_PER_SECOND: Final = 1000.0
+"""Transitions that are enough for mirrored pairs, whatever SAC takes: twenty pairs of a hundred seconds in 40 s."""
 
 
 class Training:
@@ -59,6 +66,9 @@ class Training:
             max_in_flight_bytes=config.flow.max_in_flight_bytes,
         )
         self.pairs = EpisodePairs(config.mirrored.mirrored_pairs)
+        self._began, self._inserted_before = time.monotonic(), self.ring.inserted
+        if isinstance(policy, SACThenMirrored):
+            policy.enough_data = self._enough_for_pairs
         graph = policy_graph(policy.actor, policy.spaces, storage.graph if storage is not None else None)
         self.store = (
             PolicyStore(graph)
@@ -78,6 +88,12 @@ class Training:
             publish_period_seconds=config.flow.publish_period_seconds,
             checkpoint_period_seconds=config.storage.checkpoint_period_seconds,
         )
+
+    def _enough_for_pairs(self) -> bool:
+        """Whether workers wait for the trainer, or bring plenty as it is."""
+        minimum, _ = self.limiter.bounds
+        per_second = (self.ring.inserted - self._inserted_before) / (time.monotonic() - self._began)
+        return self.limiter.samples_per_insert <= SURPLUS * minimum or per_second >= PLENTY_PER_SECOND
 
     def _updates_for(self, sampling: Sampling) -> Updates:
         """Makes the updates of a policy that wants this."""

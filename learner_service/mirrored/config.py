@@ -12,7 +12,7 @@ class MirroredConfig:
 
     mirrored_after_updates: int | None = None
     """Updates of SAC after which mirrored pairs take over; 0: never. If not given, 40,000 for Racetrack-v0 and never
-    elsewhere: they take workers that bring thousands of steps a second."""
+    elsewhere. They take workers that bring a thousand steps a second, or more than SAC takes: till then SAC goes on."""
     mirrored_pairs: int = 20
     """Of episodes, in each iteration."""
     mirrored_passes: int = 2

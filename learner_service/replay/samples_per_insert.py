@@ -11,8 +11,8 @@ from learner_service.replay.flow import Flow, FlowState
 UNLIMITED: Final = 2**62
 """The allowance where nothing holds workers back."""
 
-SLACK_SAMPLES: Final = 16_384
-"""Workers may run ahead of the minimum by what so many samples entitle them to, or more; see SamplesPerInsert."""
+SLACK_UPDATES: Final = 128
+"""Workers may run ahead of the minimum by what this many updates entitle them to, or more; see SamplesPerInsert."""
 
 RECOVERY_SECONDS: Final = 1.0
 """The trainer must have been free to update for this long before STARVED ends."""
@@ -26,8 +26,8 @@ class SamplesPerInsert:
     little data.
 
     The trainer may update while one update more does not exceed the maximum; the check is exact. Workers may be ahead
-    of the minimum by `slack` transitions: the largest of a tenth of min_transitions, 4 batches, and what SLACK_SAMPLES
-    samples are worth at the minimum. At that point they are throttled, until updates have halved their lead. Chunks
+    of the minimum by `slack` transitions: the largest of a tenth of min_transitions, 4 batches, and what SLACK_UPDATES
+    updates are worth at the minimum. At that point they are throttled, until updates have halved their lead. Chunks
     in flight still count when they arrive, so the lead may exceed the slack by them. Since the slack is a constant
     number of transitions, its effect on the ratio vanishes as a run goes on, and since half of it is worth many updates
     at the maximum, the trainer is free to update while workers are throttled: the two sides never wait for each other.
@@ -210,8 +210,8 @@ class SamplesPerInsert:
             self.on_change()
 
     def _least_slack(self) -> int:
-        entitled = SLACK_SAMPLES / self._minimum if self._minimum else 0
-        return math.ceil(max(self._min_transitions / 10, 4 * self._batch_size, entitled))
+        updates = SLACK_UPDATES * self._batch_size / self._minimum if self._minimum else 0
+        return math.ceil(max(self._min_transitions / 10, 4 * self._batch_size, updates))
 
     def _counted(self) -> int:
         return max(0, self._inserted - self._counted_from)

@@ -16,7 +16,9 @@ SPACES = plain_spaces()
 
 
 def make(seed: int = 0, after_updates: int = 3) -> SACThenMirrored:
-    return SACThenMirrored(SAC(SPACES, small_config(), seed=seed), MirroredConfig(), after_updates=after_updates, seed=0)
+    return SACThenMirrored(
+        SAC(SPACES, small_config(), seed=seed), MirroredConfig(), after_updates=after_updates, seed=0
+    )
 
 
 def calibrate(policy: SACThenMirrored, seed: int = 0) -> None:
@@ -48,6 +50,18 @@ def test_pairs_take_over_once_sac_made_its_updates_and_calibration_asks() -> Non
     assert "critic_loss" not in policy.metrics()
     calibrate(policy, seed=6)
     assert torch.equal(policy.actor.features.mean, mean), "a change of statistics would change what the actor does"
+
+
+def test_sac_goes_on_while_workers_bring_too_little() -> None:
+    policy = make()
+    enough = False
+    policy.enough_data = lambda: enough
+    advance(policy, 5)
+    calibrate(policy)
+    assert policy.mirrored is None
+    enough = True
+    calibrate(policy)
+    assert policy.mirrored is not None
 
 
 @pytest.mark.parametrize("updates", [2, 3], ids=["before the change", "after it"])
@@ -101,7 +115,9 @@ def test_who_says_nothing_gets_mirrored_pairs_on_the_racetrack_alone(
     env: str, given: int | None, expected: int
 ) -> None:
     config = LearnerConfig(
-        environment=EnvironmentConfig(env=env), mirrored=MirroredConfig(mirrored_after_updates=given), sac=small_config()
+        environment=EnvironmentConfig(env=env),
+        mirrored=MirroredConfig(mirrored_after_updates=given),
+        sac=small_config(),
     )
     assert config.mirrored_after_updates == expected
     assert isinstance(make_policy(SPACES, config), SACThenMirrored) == (expected > 0)

@@ -310,7 +310,7 @@ def test_a_change_counts_anew_within_other_bounds_and_back_within_the_first() ->
     assert possible_updates(limiter) == 40
     with pytest.raises(ValueError, match="batch_size is 0"):
         limiter.change(batch_size=0, bounds=None)
-    with pytest.raises(ValueError, match="minimum is 3.0"):
+    with pytest.raises(ValueError, match=r"minimum is 3\.0"):
         limiter.change(batch_size=1, bounds=(3.0, 2.0))
 
 

@@ -138,7 +138,10 @@ def _tensor(
             lambda m: m.MergeFrom(pb.TrajectoryChunk(ending=4, summary=pb.EpisodeSummary(abort_reason="x" * 1001))),  # type: ignore[arg-type]
             r"chunk\.summary\.abort_reason is 1001 characters long; it may have at most 1000",
         ),
-        (lambda m: setattr(m, "mirror_of", 7), r"chunk\.mirror_of is 7; an episode mirrors another one, or none, which"),
+        (
+            lambda m: setattr(m, "mirror_of", 7),
+            r"chunk\.mirror_of is 7; an episode mirrors another one, or none, which",
+        ),
         (lambda m: setattr(m.summary, "episode_return", float("nan")), r"chunk\.summary\.episode_return is nan"),
     ],
 )
