@@ -27,21 +27,23 @@ class MirroredConfig:
     """Change of an action's likelihood within an iteration beyond which no gradient moves it further."""
     mirrored_deviation: float = 0.01
     """Of the noise that explores, before squashing; workers scale it by their rung of the ladder."""
-    mirrored_learning_rate: float = 2e-4
-    """Adam's step size at first."""
-    mirrored_learning_rate_decay_updates: int = 4_000
-    """Updates after which the step size begins to fall, with the square root of the updates; 0: never."""
+    mirrored_learning_rate: float = 1e-4
+    """Adam's step size at first; then it follows the divergence."""
+    mirrored_divergence: float = 0.05
+    """Nats by which an iteration should move the policy away from itself."""
+    mirrored_decay_iterations: int = 200
+    """After which the divergence sought falls with their number, and so the step size with its square root."""
     mirrored_gradient_clip: float = 0.5
     """Largest Euclidean norm of the actor's gradient."""
 
     def __post_init__(self) -> None:
-        for name in ("mirrored_pairs", "mirrored_passes", "mirrored_batch_size"):
+        for name in ("mirrored_pairs", "mirrored_passes", "mirrored_batch_size", "mirrored_decay_iterations"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("mirrored_after_updates", "mirrored_tail_steps", "mirrored_learning_rate_decay_updates"):
+        for name in ("mirrored_after_updates", "mirrored_tail_steps"):
             if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
-        for name in ("mirrored_clip", "mirrored_learning_rate", "mirrored_gradient_clip"):
+        for name in ("mirrored_clip", "mirrored_learning_rate", "mirrored_divergence", "mirrored_gradient_clip"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
         least, most = (exp(bound) for bound in LOG_DEVIATION_BOUNDS)

@@ -26,6 +26,9 @@ SPREAD_SHARE: Final = 0.68
 """Of an iteration's advantages that lie within one unit, as within one standard deviation, but blind to crashes."""
 STRANGE_DEVIATIONS: Final = 5.0
 """Actions this far from the mean of now were driven by too old a policy and say nothing about it."""
+FARTHEST: Final = 10.0
+"""Times the divergence sought; an iteration that moved the policy farther is taken back: what it learned from was noise
+or a crash, and the policy of before was good."""
 LARGEST_LOG_RATIO: Final = 5.0
 """Of likelihoods, beyond which they are not told apart."""
 
@@ -38,7 +41,8 @@ class MirroredPolicyGradient:
     each action is made likelier by what it won over its mirror image (mirrored, or antithetic, sampling; of weights:
     Salimans et al. 2017, https://arxiv.org/abs/1703.03864, section 2.1). As in proximal policy optimisation (Schulman
     et al. 2017, https://arxiv.org/abs/1707.06347, equation 7), several passes are made over the steps of an iteration,
-    and actions that have become likelier by the clip already are let be.
+    and actions that have become likelier by the clip already are let be; the step size follows the divergence that an
+    iteration brings.
 
     The noise is small and set from here: the actor that is published has one deviation, whatever it sees. The weights
     that make it more or less random stay zero.
@@ -65,11 +69,11 @@ class MirroredPolicyGradient:
             network.parameters(),
             learning_rate=config.mirrored_learning_rate,
             clip=config.mirrored_gradient_clip,
-            decay_steps=config.mirrored_learning_rate_decay_updates,
         )
         self._pass = Pass(network)
         self._likelihood = CutOffGaussian(actor.distribution.stretch)
         self._random = np.random.default_rng(seed)
+        self._iterations = 0
         self._newest: dict[str, Tensor] = {}
         *_, weight, bias = network.parameters()
         with torch.no_grad():
@@ -95,15 +99,18 @@ class MirroredPolicyGradient:
         weight = to_device(advantage, self._device).div_(spread + 1e-12).clamp_(-LARGEST_ADVANTAGE, LARGEST_ADVANTAGE)
         weight[strange] = 0.0
         likelihood, _ = self._likelihood.log_likelihood(before, then, self.config.mirrored_deviation)
-        updates = 0
+        updates, weights = 0, self._optimiser.vector.detach().clone()
         for _ in range(self.config.mirrored_passes):
             order = torch.from_numpy(self._random.permutation(len(advantage))).to(self._device)
             for batch in torch.split(order, self.config.mirrored_batch_size):
                 self._update(rows[batch], before[batch], weight[batch], likelihood[batch])
                 updates += 1
         moved = (self._mean(rows) - then).div_(self.config.mirrored_deviation)
+        divergence = moved.square_().sum(1).mean() / 2
+        self._follow(float(divergence), weights)
         self._newest |= {
-            "divergence": moved.square_().sum(1).mean() / 2,
+            "divergence": divergence,
+            "learning_rate": torch.tensor(self._optimiser.learning_rate),
             "advantage_spread": torch.tensor(spread),
             "strange_fraction": strange.float().mean(),
             "pairs": torch.tensor(float(len(pairs))),
@@ -125,6 +132,24 @@ class MirroredPolicyGradient:
         self._pass.backward(by_outputs, self._optimiser.gradients)
         norm = self._optimiser.step()
         self._newest |= {"actor_gradient_norm": norm, "clipped_fraction": done.float().mean()}
+
+    def _follow(self, divergence: float, weights: Tensor) -> None:
+        """Fits the step size to how far an iteration has moved the policy, and takes it back where that was too far.
+
+        Args:
+            divergence: in nats.
+            weights: of before.
+        """
+        self._iterations += 1
+        decay = min(1.0, self.config.mirrored_decay_iterations / self._iterations)
+        share = divergence / (self.config.mirrored_divergence * decay)
+        if not share <= FARTHEST:
+            self._optimiser.vector.detach().copy_(weights)
+            self._optimiser.learning_rate /= 2
+        elif share > 2:
+            self._optimiser.learning_rate /= 1.5
+        elif share < 0.5:
+            self._optimiser.learning_rate *= 1.1
 
     def _rows(self, pairs: Sequence[Pair], steps: Sequence[int]) -> Tensor:
         """What the network sees, float32 [N, features]."""
@@ -150,6 +175,7 @@ class MirroredPolicyGradient:
             actor_gradient_norm: Euclidean, before clipping, of the newest update.
             clipped_fraction: of its steps, which the clip kept from moving further.
             divergence: of the policy after the newest iteration from that before it, in nats.
+            learning_rate: Adam's step size of the iteration to come.
             advantage_spread: that 68 % of the advantages lay within, in units of reward.
             strange_fraction: of the steps, driven by policies too old to learn from.
             pairs, steps: in the iteration.
@@ -159,13 +185,19 @@ class MirroredPolicyGradient:
     def state_dict(self) -> dict[str, Any]:
         """A copy of everything but the actor, whose state is its owner's."""
         state: dict[str, Any] = copy_state(
-            {"optimiser": self._optimiser.state_dict(), "random": self._random.bit_generator.state}
+            {
+                "optimiser": self._optimiser.state_dict(),
+                "learning_rate": self._optimiser.learning_rate,
+                "iterations": self._iterations,
+                "random": self._random.bit_generator.state,
+            }
         )
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes up a state; the actor must have taken up its own."""
         self._optimiser.load_state_dict(state["optimiser"])
+        self._optimiser.learning_rate, self._iterations = state["learning_rate"], state["iterations"]
         self._random.bit_generator.state = state["random"]
 
 

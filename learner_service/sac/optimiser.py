@@ -21,6 +21,7 @@ class Optimiser:
         vector: all weights.
         gradients: one view of the gradient for each weight, in their order and shapes; filled before `step`.
         steps: float32 [], so far.
+        learning_rate: Adam's step size, before any decay.
 
     Args:
         weights: of a network.
@@ -40,7 +41,7 @@ class Optimiser:
     ) -> None:
         weights = tuple(weights)
         self._clip = clip
-        self._learning_rate = learning_rate
+        self.learning_rate = learning_rate
         self._decay_steps = decay_steps
         self.vector = as_vector(weights)
         self._values = self.vector.detach()
@@ -91,8 +92,8 @@ class Optimiser:
     def _rate(self) -> float | Tensor:
         """The step size, from the steps on their device where it falls."""
         if not self._decay_steps:
-            return self._learning_rate
-        return (self._decay_steps / self.steps).clamp_(max=1.0).sqrt_().mul_(self._learning_rate)
+            return self.learning_rate
+        return (self._decay_steps / self.steps).clamp_(max=1.0).sqrt_().mul_(self.learning_rate)
 
 
 def as_vector(weights: Iterable[nn.Parameter]) -> nn.Parameter:

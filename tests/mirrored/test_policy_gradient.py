@@ -90,7 +90,7 @@ def test_gradient_is_that_of_the_clipped_surrogate() -> None:
 
 def test_an_action_that_won_becomes_likelier_and_its_image_less_likely() -> None:
     actor = make_actor()
-    gradient = MirroredPolicyGradient(actor, replace(SMALL, mirrored_learning_rate=1e-3), seed=0)
+    gradient = MirroredPolicyGradient(actor, replace(SMALL, mirrored_learning_rate=1e-5), seed=0)
     observation = np.zeros((2, 1, 3), np.float32)
     noise = np.array([[1.0, -1.0]], np.float32)
     pair = Pair(
@@ -118,6 +118,30 @@ def test_actions_of_another_policy_do_not_move_the_actor() -> None:
 def test_pairs_too_short_for_their_tail_change_nothing() -> None:
     gradient = MirroredPolicyGradient(make_actor(), replace(SMALL, mirrored_tail_steps=99), seed=0)
     assert gradient.update([make_pair(gradient.actor)]) == 0
+
+
+def test_the_step_size_follows_the_divergence() -> None:
+    actor = make_actor()
+    slow = MirroredPolicyGradient(actor, replace(SMALL, mirrored_learning_rate=1e-6), seed=0)
+    for seed in range(3):
+        slow.update([make_pair(actor, seed)])
+    assert slow.metrics()["learning_rate"] == pytest.approx(1.1**3 * 1e-6)
+    assert slow.metrics()["divergence"] < 0.025
+    fast = MirroredPolicyGradient(actor, replace(SMALL, mirrored_learning_rate=1e-2), seed=0)
+    for seed in range(30):
+        fast.update([make_pair(actor, seed)])
+    assert fast.metrics()["learning_rate"] < 8e-3
+
+
+def test_an_iteration_that_went_too_far_is_taken_back() -> None:
+    actor = make_actor()
+    gradient = MirroredPolicyGradient(actor, replace(SMALL, mirrored_learning_rate=1.0), seed=0)
+    weights = [weight.clone() for weight in actor.parameters()]
+    assert gradient.update([make_pair(actor)]) == 2
+    assert gradient.metrics()["divergence"] > 0.5
+    assert gradient.metrics()["learning_rate"] == 0.5
+    for before, now in zip(weights, actor.parameters(), strict=True):
+        assert torch.equal(before, now)
 
 
 def test_a_state_taken_up_goes_on_bit_for_bit() -> None:
@@ -196,7 +220,7 @@ def drive_pairs(actor: Actor, random: np.random.Generator, count: int = 32, step
 def test_the_best_linear_quadratic_regulator_is_found_from_nothing() -> None:
     config = replace(
         SMALL, mirrored_batch_size=256, mirrored_passes=2, mirrored_tail_steps=12, mirrored_deviation=0.05,
-        mirrored_learning_rate=5e-3, mirrored_learning_rate_decay_updates=300,
+        mirrored_learning_rate=5e-3, mirrored_decay_iterations=50,
     )  # fmt: skip
     actor = make_actor(observation=1, action=1)
     gradient = MirroredPolicyGradient(actor, config, seed=0)
