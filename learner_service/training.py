@@ -23,7 +23,7 @@ from learner_service.trainer import SampledUpdates, Trainer, Updates
 SURPLUS: Final = 1.5
 """Samples per insert over their minimum, below which workers could bring more than SAC takes."""
 PLENTY_PER_SECOND: Final = 1000.0
-"""Transitions that are enough for mirrored pairs, whatever SAC takes: twenty pairs of a hundred seconds in 40 s."""
+"""Transitions that are enough for mirrored pairs, whatever SAC takes: ten pairs of a hundred seconds in 20 s."""
 
 
 class Training:

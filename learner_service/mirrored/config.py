@@ -13,7 +13,7 @@ class MirroredConfig:
     mirrored_after_updates: int | None = None
     """Updates of SAC after which mirrored pairs take over; 0: never. If not given, 40,000 for Racetrack-v0 and never
     elsewhere. They take workers that bring a thousand steps a second, or more than SAC takes: till then SAC goes on."""
-    mirrored_pairs: int = 20
+    mirrored_pairs: int = 10
     """Of episodes, in each iteration."""
     mirrored_passes: int = 2
     """Over the steps of an iteration."""
@@ -31,7 +31,7 @@ class MirroredConfig:
     """Adam's step size at first; then it follows the divergence."""
     mirrored_divergence: float = 0.05
     """Nats by which an iteration should move the policy away from itself."""
-    mirrored_decay_iterations: int = 200
+    mirrored_decay_iterations: int = 400
     """After which the divergence sought falls with their number, and so the step size with its square root."""
     mirrored_gradient_clip: float = 0.5
     """Largest Euclidean norm of the actor's gradient."""
