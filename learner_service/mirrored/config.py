@@ -13,7 +13,7 @@ class MirroredConfig:
     mirrored_after_updates: int | None = None
     """Updates of SAC after which mirrored pairs take over; 0: never. If not given, 40,000 for Racetrack-v0 and never
     elsewhere. They take workers that bring a thousand steps a second, or more than SAC takes: till then SAC goes on."""
-    mirrored_pairs: int = 10
+    mirrored_pairs: int = 8
     """Of episodes, in each iteration."""
     mirrored_passes: int = 2
     """Over the steps of an iteration."""
@@ -21,15 +21,17 @@ class MirroredConfig:
     """Steps an update."""
     mirrored_discount: float = 0.985
     """Discount a step. Nothing bootstraps, so that it may be long: what a step changes later counts as it happened."""
+    mirrored_termination_discount: float = 0.9
+    """Discount a step of what a termination costs: its causes lie close by."""
     mirrored_tail_steps: int = 60
     """Last steps of an episode that was cut off: what they change later was not seen."""
-    mirrored_clip: float = 0.2
+    mirrored_clip: float = 0.3
     """Change of an action's likelihood within an iteration beyond which no gradient moves it further."""
-    mirrored_deviation: float = 0.01
+    mirrored_deviation: float = 0.007
     """Of the noise that explores, before squashing; workers scale it by their rung of the ladder."""
-    mirrored_learning_rate: float = 1e-4
+    mirrored_learning_rate: float = 7e-5
     """Adam's step size at first; then it follows the divergence."""
-    mirrored_divergence: float = 0.05
+    mirrored_divergence: float = 0.1
     """Nats by which an iteration should move the policy away from itself."""
     mirrored_decay_iterations: int = 400
     """After which the divergence sought falls with their number, and so the step size with its square root."""
@@ -52,5 +54,6 @@ class MirroredConfig:
                 f"mirrored_deviation is {self.mirrored_deviation}; the actor's lies between {least:.4f} and "
                 f"{most:.1f}, and so must this"
             )
-        if not 0 <= self.mirrored_discount <= 1:
-            raise ValueError(f"mirrored_discount is {self.mirrored_discount}; it must lie between 0 and 1")
+        for name in ("mirrored_discount", "mirrored_termination_discount"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1")

@@ -19,11 +19,11 @@ from learner_service.sac.gradients import Pass
 from learner_service.sac.optimiser import Optimiser
 from learner_service.sac.squashed_gaussian import raw_deviation
 
-LARGEST_ADVANTAGE: Final = 10.0
-"""In units of the spread of an iteration's advantages. A crash is worth hundreds and would drown what a thousand good
-steps say; cut off at 4, it weighs too little, and laps become faster at the price of starts that are lost."""
-SPREAD_SHARE: Final = 0.68
-"""Of an iteration's advantages that lie within one unit, as within one standard deviation, but blind to crashes."""
+LARGEST_ADVANTAGE: Final = 100.0
+"""In units of the spread of an iteration's advantages; only terminations are worth so much."""
+MEDIAN_DEVIATION: Final = 0.6745
+"""Half of all draws of a normal distribution lie within so many standard deviations: by the median of their size the
+spread of advantages is measured blind to terminations."""
 STRANGE_DEVIATIONS: Final = 5.0
 """Actions this far from the mean of now were driven by too old a policy and say nothing about it."""
 FARTHEST: Final = 10.0
@@ -83,8 +83,14 @@ class MirroredPolicyGradient:
     @torch.no_grad()
     def update(self, pairs: Sequence[Pair]) -> int:
         """One iteration: passes over the steps of these pairs; returns the number of gradient updates."""
+        config = self.config
         advantages = [
-            pair_advantages(pair, discount=self.config.mirrored_discount, tail_steps=self.config.mirrored_tail_steps)
+            pair_advantages(
+                pair,
+                discount=config.mirrored_discount,
+                termination_discount=config.mirrored_termination_discount,
+                tail_steps=config.mirrored_tail_steps,
+            )
             for pair in pairs
         ]
         advantage = np.concatenate([each.ravel() for each in advantages])
@@ -95,17 +101,17 @@ class MirroredPolicyGradient:
         before = self._likelihood.before_squashing(self.actor.shrink(to_device(action, self._device)))
         then = self._mean(rows)
         strange = self._strange(before, then)
-        spread = float(np.quantile(np.abs(advantage), SPREAD_SHARE))
+        spread = float(np.median(np.abs(advantage))) / MEDIAN_DEVIATION
         weight = to_device(advantage, self._device).div_(spread + 1e-12).clamp_(-LARGEST_ADVANTAGE, LARGEST_ADVANTAGE)
         weight[strange] = 0.0
-        likelihood, _ = self._likelihood.log_likelihood(before, then, self.config.mirrored_deviation)
+        likelihood, _ = self._likelihood.log_likelihood(before, then, config.mirrored_deviation)
         updates, weights = 0, self._optimiser.vector.detach().clone()
-        for _ in range(self.config.mirrored_passes):
+        for _ in range(config.mirrored_passes):
             order = torch.from_numpy(self._random.permutation(len(advantage))).to(self._device)
-            for batch in torch.split(order, self.config.mirrored_batch_size):
+            for batch in torch.split(order, config.mirrored_batch_size):
                 self._update(rows[batch], before[batch], weight[batch], likelihood[batch])
                 updates += 1
-        moved = (self._mean(rows) - then).div_(self.config.mirrored_deviation)
+        moved = (self._mean(rows) - then).div_(config.mirrored_deviation)
         divergence = moved.square_().sum(1).mean() / 2
         self._follow(float(divergence), weights)
         self._newest |= {
@@ -176,7 +182,7 @@ class MirroredPolicyGradient:
             clipped_fraction: of its steps, which the clip kept from moving further.
             divergence: of the policy after the newest iteration from that before it, in nats.
             learning_rate: Adam's step size of the iteration to come.
-            advantage_spread: that 68 % of the advantages lay within, in units of reward.
+            advantage_spread: of the iteration's advantages, in units of reward; see MEDIAN_DEVIATION.
             strange_fraction: of the steps, driven by policies too old to learn from.
             pairs, steps: in the iteration.
         """

@@ -82,23 +82,27 @@ def test_a_terminated_episode_earns_nothing_while_its_image_goes_on() -> None:
     (pair,) = gathered(*episode(1, [1.0] * 3, ending=Ending.TERMINATED), *episode(2, [1.0] * 7, mirror_of=1))
     assert (pair.length, pair.terminated) == (3, True)
     assert pair.reward.tolist() == [[1, 1, 1, 0, 0, 0, 0], [1] * 7]
-    advantage = pair_advantages(pair, discount=1.0, tail_steps=2)
-    assert advantage.tolist() == [[-2, -2, -2], [2, 2, 2]]
+    advantage = pair_advantages(pair, discount=1.0, termination_discount=0.5, tail_steps=2)
+    assert advantage.tolist() == [[-0.5, -1, -2], [0.5, 1, 2]]
 
 
 def test_a_pair_cut_off_by_time_loses_its_tail() -> None:
     (pair,) = gathered(*episode(1, [3.0] * 8), *episode(2, [1.0] * 6, mirror_of=1))
     assert pair.reward.shape == (2, 6)
-    advantage = pair_advantages(pair, discount=0.5, tail_steps=4)
+    advantage = pair_advantages(pair, discount=0.5, termination_discount=0.9, tail_steps=4)
     assert advantage[0].tolist() == pytest.approx([2 * (1 - 0.5**6), 2 * (1 - 0.5**5)])
     assert (advantage[1] == -advantage[0]).all()
-    assert pair_advantages(pair, discount=0.5, tail_steps=9).shape == (2, 0)
+    assert pair_advantages(pair, discount=0.5, termination_discount=0.9, tail_steps=9).shape == (2, 0)
 
 
 def test_an_episode_that_ends_with_its_image_by_termination_keeps_its_tail() -> None:
     (pair,) = gathered(*episode(1, [1.0] * 5), *episode(2, [2.0] * 5, mirror_of=1, ending=Ending.TERMINATED))
     assert pair.terminated
-    assert pair_advantages(pair, discount=0.9, tail_steps=4).shape == (2, 5)
+    advantage = pair_advantages(pair, discount=0.9, termination_discount=0.9, tail_steps=4)
+    # With one discount for all it is the plain sum.
+    assert advantage[0].tolist() == pytest.approx(
+        [-0.5 * sum(0.9**later for later in range(left)) for left in (5, 4, 3, 2, 1)]
+    )
 
 
 def test_a_pair_reaches_as_far_as_one_version_drove_both() -> None:

@@ -14,7 +14,13 @@ from learner_service.sac.actor import Actor
 from tests.sac.builders import plain_spaces, small_config
 
 SMALL = MirroredConfig(
-    mirrored_batch_size=64, mirrored_passes=1, mirrored_tail_steps=0, mirrored_deviation=0.1, mirrored_discount=0.9
+    mirrored_batch_size=64,
+    mirrored_passes=1,
+    mirrored_tail_steps=0,
+    mirrored_deviation=0.1,
+    mirrored_discount=0.9,
+    mirrored_clip=0.2,
+    mirrored_divergence=0.05,
 )
 
 
@@ -169,6 +175,7 @@ def test_a_state_taken_up_goes_on_bit_for_bit() -> None:
         ({"mirrored_clip": 0.0}, "mirrored_clip is 0.0; it must be above 0"),
         ({"mirrored_deviation": 0.001}, "the actor's lies between 0.0067 and 7.4, and so must this"),
         ({"mirrored_discount": 1.1}, "mirrored_discount is 1.1; it must lie between 0 and 1"),
+        ({"mirrored_divergence": 0.0}, "mirrored_divergence is 0.0; it must be above 0"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, float], message: str) -> None:
