@@ -38,7 +38,9 @@ class PolicyStore:
         self._pins: OrderedDict[str, deque[PolicyVersion]] = OrderedDict()
         self.on_publish: Callable[[], None] = lambda: None
 
-    def publish(self, weights: Mapping[str, Array], *, training_step: int, mirrored: bool = False) -> PolicyVersion:
+    def publish(
+        self, weights: Mapping[str, Array], *, training_step: int, mirrored_noise: float = 0.0
+    ) -> PolicyVersion:
         """Makes `weights`, which must not change afterwards, the newest version and serialises them once.
 
         Raises:
@@ -52,7 +54,7 @@ class PolicyStore:
             training_step=training_step,
             graph_fingerprint=self.fingerprint,
             weights=weights,
-            mirrored=mirrored,
+            mirrored_noise=mirrored_noise,
         )
         response = learner_service_pb2.GetPolicyResponse(policy=encode_version(policy)).SerializeToString()
         if len(response) > MAX_MESSAGE_BYTES:

@@ -101,7 +101,7 @@ class Run:
                 training.store.publish(
                     actor_weights(policy.actor),
                     training_step=training.trainer.updates,
-                    mirrored=policy.sampling.mirrored,
+                    mirrored_noise=policy.sampling.mirrored_noise,
                 )
                 training.store.on_publish = self._tell
                 training.trainer.on_failure = self._tell

@@ -151,9 +151,13 @@ class Trainer:
         if now - self._metrics_at >= METRICS_PERIOD_SECONDS:
             self.metrics = self._policy.metrics()
             self._metrics_at = now
-        if now - self._published_at >= self._publish_period_seconds and self.updates > self._published_updates:
+        period = self._sampling.publish_period_seconds
+        period = self._publish_period_seconds if period is None else period
+        if now - self._published_at >= period and self.updates > self._published_updates:
             self._store.publish(
-                actor_weights(self._policy.actor), training_step=self.updates, mirrored=self._sampling.mirrored
+                actor_weights(self._policy.actor),
+                training_step=self.updates,
+                mirrored_noise=self._sampling.mirrored_noise,
             )
             self._published_updates = self.updates
             self._published_at = now

@@ -19,16 +19,16 @@ class HeldNoise:
 
     def __init__(self, size: int, *, scale: float, hold_steps: int, seed: int) -> None:
         self.values: npt.NDArray[np.float32] = np.zeros(size, np.float32)
-        self._scale = self._signed_scale = scale
+        self._scale = self._factor = scale
         self._hold_steps = hold_steps
         self._random = np.random.default_rng(seed)
         self._draws: Iterator[npt.NDArray[np.float32]] = iter(())
         self._steps_left = 0
 
-    def restart(self, seed: int, *, mirrored: bool) -> None:
-        """Begins anew from a seed; mirrored: every draw has the other sign."""
+    def restart(self, seed: int, *, factor: float) -> None:
+        """Begins anew from a seed; every draw is multiplied by a factor besides, which may be negative."""
         self._random = np.random.default_rng(seed)
-        self._signed_scale = -self._scale if mirrored else self._scale
+        self._factor = self._scale * factor
         self._draws = iter(())
         self._steps_left = 0
 
@@ -40,7 +40,7 @@ class HeldNoise:
         values = next(self._draws, None)
         if values is None:
             block = self._random.standard_normal((BLOCK_DRAWS, len(self.values)), dtype=np.float32)
-            self._draws = iter(block * np.float32(self._signed_scale))
+            self._draws = iter(block * np.float32(self._factor))
             values = next(self._draws)
         self.values = values
         self._steps_left = self._hold_steps - 1

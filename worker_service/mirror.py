@@ -25,8 +25,12 @@ class Mirror:
         self.in_pair = False
         """Whether an episode of a pair is under way, or its mirror image is to come."""
 
-    def next(self, noise: HeldNoise) -> tuple[int, int]:
+    def next(self, noise: HeldNoise, factor: float) -> tuple[int, int]:
         """Sets the noise for the episode to come.
+
+        Args:
+            noise: that explores.
+            factor: on it, above 0.
 
         Returns:
             Its seed, and the episode that it mirrors, 0 for the first of a pair.
@@ -35,7 +39,7 @@ class Mirror:
         if not self._mirrored:
             self._seed = int(self._seeds.integers(SEED_BOUND))
         self.in_pair = True
-        noise.restart(self._seed, mirrored=self._mirrored)
+        noise.restart(self._seed, factor=-factor if self._mirrored else factor)
         return self._seed, self._first_id
 
     def ended(self, episode_id: int) -> None:

@@ -67,7 +67,7 @@ class Rollout:
         self._active = self._slots[0]
         self._most_rounds_before_switch = chunk_length
         self._rounds_outdated = 0
-        self._mirrored = False
+        self._mirrored_noise = 0.0
         self._behaviour: Behaviour | None = None
         # Of all numbers that one act chooses.
         self._low = self._spaces.action.low.ravel().tolist() * len(simulators)
@@ -168,8 +168,8 @@ class Rollout:
         for row, slot in enumerate(self._slots):
             if not slot.driving and not slot.rest_seconds and not self._stopping.is_set():
                 self._active = slot
-                if self._mirrored:
-                    slot.begin_of_pair(self._actor.policy_version)
+                if self._mirrored_noise:
+                    slot.begin_of_pair(self._mirrored_noise, self._actor.policy_version)
                 elif slot.begin(seeds[row], self._actor.policy_version):
                     seeds[row] = None
         return any(slot.driving for slot in self._slots)
@@ -260,7 +260,7 @@ class Rollout:
         """Whether to take up a newer version now: where chunks are long enough, and in the end in any case."""
         if self._client.behaviour is self._behaviour:
             return False
-        if self._mirrored and len(self._slots) == 1:
+        if self._mirrored_noise and len(self._slots) == 1:
             # What happens to both of a pair must not differ by more than the noise; of several environments, one act
             # chooses for all, and some pair is always under way.
             return not self._slots[0].in_pair
@@ -277,7 +277,7 @@ class Rollout:
             self._actor = self._make_actor(behaviour)
         self._actor.load(behaviour.policy)
         self._behaviour = behaviour
-        self._mirrored = behaviour.policy.mirrored
+        self._mirrored_noise = behaviour.policy.mirrored_noise
         self._rounds_outdated = 0
 
     def _make_actor(self, behaviour: Behaviour) -> Actor:

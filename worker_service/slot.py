@@ -77,10 +77,10 @@ class Slot:
         """Draws the seeds of pairs from this one."""
         self._mirror = Mirror(seed)
 
-    def begin_of_pair(self, policy_version: int) -> bool:
+    def begin_of_pair(self, noise_factor: float, policy_version: int) -> bool:
         """Begins an episode of a mirrored pair; see `begin`."""
         assert self.noise is not None, "only who explores drives pairs"
-        seed, mirror_of = self._mirror.next(self.noise)
+        seed, mirror_of = self._mirror.next(self.noise, noise_factor)
         return self.begin(seed, policy_version, mirror_of)
 
     def begin(self, seed: int | None, policy_version: int, mirror_of: int = 0) -> bool:

@@ -19,16 +19,18 @@ from learner_service.sac.gradients import Pass
 from learner_service.sac.optimiser import Optimiser
 from learner_service.sac.squashed_gaussian import raw_deviation
 
-LARGEST_ADVANTAGE: Final = 100.0
+LARGEST_ADVANTAGE: Final = 8.0
 """In units of the spread of an iteration's advantages; only terminations are worth so much."""
 MEDIAN_DEVIATION: Final = 0.6745
 """Half of all draws of a normal distribution lie within so many standard deviations: by the median of their size the
 spread of advantages is measured blind to terminations."""
 STRANGE_DEVIATIONS: Final = 5.0
 """Actions this far from the mean of now were driven by too old a policy and say nothing about it."""
-FARTHEST: Final = 10.0
+FARTHEST: Final = 5.0
 """Times the divergence sought; an iteration that moved the policy farther is taken back: what it learned from was noise
 or a crash, and the policy of before was good."""
+ACTOR_DEVIATION: Final = 0.01
+"""Before squashing; near the least that an actor can have. Workers multiply the noise by what is smaller yet."""
 LARGEST_LOG_RATIO: Final = 5.0
 """Of likelihoods, beyond which they are not told apart."""
 
@@ -44,8 +46,8 @@ class MirroredPolicyGradient:
     and actions that have become likelier by the clip already are let be; the step size follows the divergence that an
     iteration brings.
 
-    The noise is small and set from here: the actor that is published has one deviation, whatever it sees. The weights
-    that make it more or less random stay zero.
+    The noise is small and set from here: the actor that is published has one deviation, whatever it sees (the weights
+    that make it more or less random stay zero), and workers are told a factor on the noise.
 
     Args:
         actor: on its device, without an encoder; its weights move into this optimiser's vector.
@@ -59,7 +61,8 @@ class MirroredPolicyGradient:
         self.sampling = Sampling(
             batch_size=config.mirrored_batch_size,
             discount=config.mirrored_discount,
-            mirrored=True,
+            mirrored_noise=config.mirrored_deviation / ACTOR_DEVIATION,
+            publish_period_seconds=config.mirrored_publish_period_seconds,
             # Workers never wait: where they bring more pairs than are learned from, the newest count.
             samples_per_insert=(0.0, float(config.mirrored_passes)),
         )
@@ -78,7 +81,7 @@ class MirroredPolicyGradient:
         *_, weight, bias = network.parameters()
         with torch.no_grad():
             weight[:, actor.action_size :] = 0.0
-            bias[actor.action_size :] = raw_deviation(config.mirrored_deviation)
+            bias[actor.action_size :] = raw_deviation(ACTOR_DEVIATION)
 
     @torch.no_grad()
     def update(self, pairs: Sequence[Pair]) -> int:

@@ -13,7 +13,10 @@ class Sampling:
     """Most rewards summed into one n-step return."""
     discount: float = 0.99
     """Discount a step."""
-    mirrored: bool = False
-    """Whether collectors drive mirrored pairs of episodes with the versions published from now on."""
+    mirrored_noise: float = 0.0
+    """Above 0 collectors drive the versions published from now on in mirrored pairs of episodes, with this as a further
+    factor on the noise."""
+    publish_period_seconds: float | None = None
+    """Shortest time between two policy versions; as the run is configured where None."""
     samples_per_insert: tuple[float, float] | None = None
     """Least and most samples for each transition that arrives; as the run is configured where None."""

@@ -1,6 +1,7 @@
 """Policies on the wire: a graph once, then versions of its weights."""
 
 import hashlib
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,8 +36,8 @@ class PolicyVersion:
     """Of the graph the weights belong to."""
     weights: Mapping[str, Array]
     """Every weight input of the graph, observation statistics included."""
-    mirrored: bool = False
-    """Whether collectors drive it in mirrored pairs of episodes."""
+    mirrored_noise: float = 0.0
+    """Above 0 collectors drive it in mirrored pairs of episodes, with this as a further factor on the noise."""
     published_at_seconds: float = field(default_factory=time.time)
     """Unix time."""
 
@@ -65,7 +66,7 @@ def encode_version(policy: PolicyVersion) -> policy_pb2.PolicyVersion:
         training_step=policy.training_step,
         graph_fingerprint=policy.graph_fingerprint,
         weights=encode_columns(policy.weights),
-        mirrored=policy.mirrored,
+        mirrored_noise=policy.mirrored_noise,
     )
     message.published_at.FromNanoseconds(round(policy.published_at_seconds * 1e9))
     return message
@@ -79,11 +80,13 @@ def decode_version(message: policy_pb2.PolicyVersion, path: str = "policy") -> P
     """
     if message.version < 1:
         refuse(f"{path}.version", message.version, "versions start at 1")
+    if not 0 <= message.mirrored_noise < math.inf:
+        refuse(f"{path}.mirrored_noise", message.mirrored_noise, "it is a factor, at least 0 and finite")
     return PolicyVersion(
         version=message.version,
         training_step=message.training_step,
         graph_fingerprint=message.graph_fingerprint,
         weights=decode_columns(message.weights, f"{path}.weights"),
-        mirrored=message.mirrored,
+        mirrored_noise=message.mirrored_noise,
         published_at_seconds=message.published_at.ToNanoseconds() / 1e9,
     )

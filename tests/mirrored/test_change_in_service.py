@@ -48,7 +48,7 @@ def test_learner_and_workers_change_to_mirrored_pairs_and_go_on_with_them_after_
             eventually(lambda: "pairs" in figures(node), "pairs are learned from", 60)
             newest = training.store.newest
             assert newest is not None
-            assert newest.mirrored
+            assert newest.mirrored_noise
             assert training.limiter.bounds == (0.0, 2.0)
             updates = node.status().updates
             eventually(lambda: node.status().updates >= updates + 30, "and go on to be", 60)
@@ -59,10 +59,10 @@ def test_learner_and_workers_change_to_mirrored_pairs_and_go_on_with_them_after_
     with node_of(tmp_path / "run") as node:
         training = node.run.training
         assert training is not None
-        assert training.policy.sampling.mirrored
+        assert training.policy.sampling.mirrored_noise
         newest = training.store.newest
         assert newest is not None
-        assert newest.mirrored, "the first version already"
+        assert newest.mirrored_noise, "the first version already"
         updates = node.status().updates
         with working(node.address):
             eventually(lambda: node.status().updates >= updates + 30, "pairs are learned from again", 60)

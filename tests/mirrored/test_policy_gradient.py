@@ -9,7 +9,7 @@ import torch
 from distrib_l2r.tensor import Array
 from learner_service.mirrored.config import MirroredConfig
 from learner_service.mirrored.episode_pairs import Pair
-from learner_service.mirrored.policy_gradient import MirroredPolicyGradient
+from learner_service.mirrored.policy_gradient import ACTOR_DEVIATION, MirroredPolicyGradient
 from learner_service.sac.actor import Actor
 from tests.sac.builders import plain_spaces, small_config
 
@@ -29,10 +29,12 @@ def make_actor(seed: int = 0, observation: int = 3, action: int = 2) -> Actor:
     return Actor(plain_spaces(observation, action), small_config())
 
 
-def act(actor: Actor, observation: Array, noise: Array) -> Array:
+def act(actor: Actor, observation: Array, noise: Array, deviation: float = 0.1) -> Array:
+    """As workers do, who are told a factor that makes the actor's deviation this one."""
     with torch.no_grad():
-        action = actor({"observation": torch.from_numpy(observation)}, torch.from_numpy(noise))
-    return np.asarray(action)
+        mean = actor.network(actor.rows({"observation": torch.from_numpy(observation)}))[:, : actor.action_size]
+        action = actor.distribution.stretch * torch.tanh(mean + deviation * torch.from_numpy(noise))
+    return np.asarray(action.clamp(-1, 1))
 
 
 def make_pair(actor: Actor, seed: int = 0, steps: int = 40) -> Pair:
@@ -54,10 +56,11 @@ def still(count: int) -> Array:
 
 def test_the_actor_explores_with_one_deviation_whatever_it_sees() -> None:
     actor = make_actor()
-    MirroredPolicyGradient(actor, SMALL, seed=0)
+    gradient = MirroredPolicyGradient(actor, SMALL, seed=0)
     rows = {"observation": torch.randn(50, 3)}
     _, log_deviation = actor.distribution.parameters(actor.network(actor.rows(rows)))
-    torch.testing.assert_close(log_deviation.exp(), torch.full_like(log_deviation, 0.1))
+    torch.testing.assert_close(log_deviation.exp(), torch.full_like(log_deviation, ACTOR_DEVIATION))
+    assert gradient.sampling.mirrored_noise * ACTOR_DEVIATION == pytest.approx(0.1)
 
 
 def test_what_the_actor_does_without_noise_stays_when_it_begins() -> None:
@@ -173,7 +176,7 @@ def test_a_state_taken_up_goes_on_bit_for_bit() -> None:
         ({"mirrored_batch_size": 0}, "mirrored_batch_size is 0; it must be at least 1"),
         ({"mirrored_after_updates": -1}, "mirrored_after_updates is -1; it must be at least 0"),
         ({"mirrored_clip": 0.0}, "mirrored_clip is 0.0; it must be above 0"),
-        ({"mirrored_deviation": 0.001}, "the actor's lies between 0.0067 and 7.4, and so must this"),
+        ({"mirrored_deviation": 0.0}, "mirrored_deviation is 0.0; it must be above 0"),
         ({"mirrored_discount": 1.1}, "mirrored_discount is 1.1; it must lie between 0 and 1"),
         ({"mirrored_divergence": 0.0}, "mirrored_divergence is 0.0; it must be above 0"),
     ],
@@ -203,7 +206,7 @@ def drive_pairs(actor: Actor, random: np.random.Generator, count: int = 32, step
     place = np.concatenate([start, start])
     places, actions, rewards = [], [], []
     for draw in draws:
-        action = act(actor, place[:, None], np.concatenate([draw, -draw])[:, None])[:, 0]
+        action = act(actor, place[:, None], np.concatenate([draw, -draw])[:, None], 0.05)[:, 0]
         places.append(place)
         actions.append(action)
         rewards.append(-(place**2 + EFFORT * action**2))

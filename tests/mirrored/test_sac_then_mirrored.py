@@ -38,13 +38,13 @@ def test_pairs_take_over_once_sac_made_its_updates_and_calibration_asks() -> Non
     calibrate(policy)
     sampling = policy.sampling
     assert policy.mirrored is None
-    assert not sampling.mirrored
+    assert not sampling.mirrored_noise
     assert "critic_loss" in policy.metrics()
     advance(policy, 1)
     mean = policy.actor.features.mean.clone()
     calibrate(policy, seed=5)
     assert policy.mirrored is not None
-    assert policy.sampling.mirrored
+    assert policy.sampling.mirrored_noise
     assert policy.sampling is policy.sampling
     assert policy.mirrored.update([make_pair(policy.actor, steps=100)]) == 2
     assert "critic_loss" not in policy.metrics()
@@ -91,7 +91,7 @@ def test_a_state_from_after_the_change_can_be_left_for_one_from_before() -> None
     calibrate(policy)
     policy.load_state_dict(before)
     assert policy.mirrored is None
-    assert not policy.sampling.mirrored
+    assert not policy.sampling.mirrored_noise
 
 
 def test_images_are_left_to_sac() -> None:

@@ -50,7 +50,7 @@ class MirroredPolicy(CountingPolicy):
 
     def __init__(self, gate: threading.Event | None = None) -> None:
         super().__init__(gate=gate)
-        self.sampling = Sampling(batch_size=8, n_step=1, mirrored=True)
+        self.sampling = Sampling(batch_size=8, n_step=1, mirrored_noise=0.5)
         with torch.no_grad():
             self.actor.linear.weight.zero_()
             self.actor.linear.bias.zero_()
@@ -138,18 +138,18 @@ def test_without_the_wish_nothing_is_mirrored() -> None:
 
 def test_a_broken_episode_begins_another_pair() -> None:
     mirror, noise = Mirror(3), HeldNoise(2, scale=1.0, hold_steps=1, seed=0)
-    seed, mirror_of = mirror.next(noise)
+    seed, mirror_of = mirror.next(noise, 1.0)
     assert (mirror_of, mirror.in_pair) == (0, True)
     mirror.broken()
     assert not mirror.in_pair
-    other, mirror_of = mirror.next(noise)
+    other, mirror_of = mirror.next(noise, 1.0)
     assert other != seed
     assert mirror_of == 0
     mirror.ended(5)
     assert mirror.in_pair
-    assert mirror.next(noise) == (other, 5)
+    assert mirror.next(noise, 1.0) == (other, 5)
     mirror.ended(6)
     assert not mirror.in_pair
-    third, mirror_of = mirror.next(noise)
+    third, mirror_of = mirror.next(noise, 1.0)
     assert third not in (seed, other)
     assert mirror_of == 0

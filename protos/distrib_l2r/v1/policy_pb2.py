@@ -26,7 +26,7 @@ from distrib_l2r.v1 import tensor_pb2 as distrib__l2r_dot_v1_dot_tensor__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x64istrib_l2r/v1/policy.proto\x12\x0e\x64istrib_l2r.v1\x1a\x1b\x64istrib_l2r/v1/tensor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"0\n\x0bPolicyGraph\x12\x0c\n\x04onnx\x18\x01 \x01(\x0c\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\"\xc4\x01\n\rPolicyVersion\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x15\n\rtraining_step\x18\x02 \x01(\x04\x12\x30\n\x0cpublished_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11graph_fingerprint\x18\x04 \x01(\t\x12,\n\x07weights\x18\x05 \x03(\x0b\x32\x1b.distrib_l2r.v1.NamedTensor\x12\x10\n\x08mirrored\x18\x06 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x64istrib_l2r/v1/policy.proto\x12\x0e\x64istrib_l2r.v1\x1a\x1b\x64istrib_l2r/v1/tensor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"0\n\x0bPolicyGraph\x12\x0c\n\x04onnx\x18\x01 \x01(\x0c\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\"\xca\x01\n\rPolicyVersion\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x15\n\rtraining_step\x18\x02 \x01(\x04\x12\x30\n\x0cpublished_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11graph_fingerprint\x18\x04 \x01(\t\x12,\n\x07weights\x18\x05 \x03(\x0b\x32\x1b.distrib_l2r.v1.NamedTensor\x12\x16\n\x0emirrored_noise\x18\x06 \x01(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,5 +36,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POLICYGRAPH']._serialized_start=109
   _globals['_POLICYGRAPH']._serialized_end=157
   _globals['_POLICYVERSION']._serialized_start=160
-  _globals['_POLICYVERSION']._serialized_end=356
+  _globals['_POLICYVERSION']._serialized_end=362
 # @@protoc_insertion_point(module_scope)

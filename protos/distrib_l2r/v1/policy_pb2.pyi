@@ -62,16 +62,17 @@ class PolicyVersion(_message.Message):
     PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     GRAPH_FINGERPRINT_FIELD_NUMBER: _builtins.int
     WEIGHTS_FIELD_NUMBER: _builtins.int
-    MIRRORED_FIELD_NUMBER: _builtins.int
+    MIRRORED_NOISE_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Starts at 1 and only grows, across restarts of the learner too."""
     training_step: _builtins.int
     """Gradient updates done when it was taken; not a version."""
     graph_fingerprint: _builtins.str
     """The graph these weights belong to."""
-    mirrored: _builtins.bool
-    """Whether collectors drive it in mirrored pairs of episodes; see mirror_of of
-    TrajectoryChunk. Episodes that are not mirrored are welcome all the same.
+    mirrored_noise: _builtins.float
+    """>= 0; above 0 collectors drive this version in mirrored pairs of episodes
+    (see mirror_of of TrajectoryChunk), with this as a further factor on the
+    noise input. Episodes that are not mirrored are welcome all the same.
     """
     @_builtins.property
     def published_at(self) -> _timestamp_pb2.Timestamp:
@@ -89,11 +90,11 @@ class PolicyVersion(_message.Message):
         published_at: _timestamp_pb2.Timestamp | None = ...,
         graph_fingerprint: _builtins.str = ...,
         weights: _abc.Iterable[_tensor_pb2.NamedTensor] | None = ...,
-        mirrored: _builtins.bool = ...,
+        mirrored_noise: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["published_at", b"published_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["graph_fingerprint", b"graph_fingerprint", "mirrored", b"mirrored", "published_at", b"published_at", "training_step", b"training_step", "version", b"version", "weights", b"weights"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["graph_fingerprint", b"graph_fingerprint", "mirrored_noise", b"mirrored_noise", "published_at", b"published_at", "training_step", b"training_step", "version", b"version", "weights", b"weights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
