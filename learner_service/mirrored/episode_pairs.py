@@ -69,7 +69,7 @@ class EpisodePairs:
         self._lock = threading.Lock()
         self._episodes: OrderedDict[EpisodeKey, _Episode] = OrderedDict()
         self._steps = 0
-        self._complete: deque[Pair] = deque(maxlen=MOST_ITERATIONS_KEPT * wanted)
+        self._complete: deque[tuple[_Episode, _Episode]] = deque(maxlen=MOST_ITERATIONS_KEPT * wanted)
         self.gathers = False
         """Whether pairs are wanted yet."""
 
@@ -95,7 +95,7 @@ class EpisodePairs:
                 first_key = EpisodeKey(session, episode.mirror_of)
                 first = self._episodes.get(first_key)
                 if first is not None and first.chunks[-1].ending is not Ending.CONTINUES:
-                    self._pair(first, episode)
+                    self._complete.append((first, episode))
                 self._forget(first_key)
                 self._forget(key)
             while self._steps > MOST_STEPS_KEPT:
@@ -107,21 +107,18 @@ class EpisodePairs:
         return len(self._complete) >= self._wanted
 
     def take(self) -> list[Pair]:
-        """All complete pairs, the oldest first."""
+        """All complete pairs, the oldest first, but those whose first steps were driven by different versions."""
         with self._lock:
-            pairs = list(self._complete)
+            complete = list(self._complete)
             self._complete.clear()
-        return pairs
+        # Here, on the trainer's thread: the server's has better things to do than to copy whole episodes.
+        pairs = [join(first.chunks, second.chunks) for first, second in complete]
+        return [pair for pair in pairs if pair is not None]
 
     def _forget(self, key: EpisodeKey) -> None:
         episode = self._episodes.pop(key, None)
         if episode is not None:
             self._steps -= episode.length
-
-    def _pair(self, first: _Episode, second: _Episode) -> None:
-        pair = join(first.chunks, second.chunks)
-        if pair is not None:
-            self._complete.append(pair)
 
 
 def join(first: list[TrajectoryChunk], second: list[TrajectoryChunk]) -> Pair | None:

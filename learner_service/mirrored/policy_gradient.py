@@ -96,7 +96,7 @@ class MirroredPolicyGradient:
             )
             for pair in pairs
         ]
-        advantage = np.concatenate([each.ravel() for each in advantages])
+        advantage = np.concatenate([each.ravel() for each in advantages]) if advantages else np.empty(0, np.float32)
         if not len(advantage):
             return 0
         rows = self._rows(pairs, [each.shape[1] for each in advantages])

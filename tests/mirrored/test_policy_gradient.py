@@ -124,9 +124,10 @@ def test_actions_of_another_policy_do_not_move_the_actor() -> None:
     assert (act(actor, pair.observation["observation"][0], still(40)) == before).all()
 
 
-def test_pairs_too_short_for_their_tail_change_nothing() -> None:
+def test_no_pairs_or_pairs_too_short_for_their_tail_change_nothing() -> None:
     gradient = MirroredPolicyGradient(make_actor(), replace(SMALL, mirrored_tail_steps=99), seed=0)
     assert gradient.update([make_pair(gradient.actor)]) == 0
+    assert gradient.update([]) == 0
 
 
 def test_the_step_size_follows_the_divergence() -> None:
