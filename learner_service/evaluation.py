@@ -48,7 +48,8 @@ class Evaluation:
     median_lap_seconds: float | None
     """Of the flying laps, or of all where none began at speed; None where no lap was completed."""
     clean_fraction: float | None
-    """Laps completed over laps begun; None where there are no laps."""
+    """Laps completed over laps begun; an episode that ended before its first lap counts as one lost. None where no
+    episode began a lap."""
     wall_seconds: float
     training_step: int
     """Gradient updates done when the version was published; 0 where the learner no longer knows."""
@@ -217,7 +218,9 @@ def _evaluate(
     laps = [lap for episode in episodes for lap in episode.laps]
     times = [lap.time_seconds for lap in laps]
     flying = [lap.time_seconds for lap in laps if not lap.standing_start]
-    started = sum(episode.laps_started for episode in episodes)
+    # A start that was lost on the way to the line is no less lost than a lap.
+    has_laps = any(episode.laps_started for episode in episodes)
+    started = sum(max(episode.laps_started, 1) for episode in episodes) if has_laps else 0
     return Evaluation(
         policy_version=policy_version,
         episodes=len(episodes),

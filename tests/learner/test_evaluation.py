@@ -50,6 +50,21 @@ def test_a_version_that_lost_a_lap_never_replaces_one_that_lost_none() -> None:
     assert evaluations.newest.clean_fraction == 0.5
 
 
+def test_a_start_that_never_reached_the_line_is_a_lost_lap() -> None:
+    evaluations = Evaluations(episodes_per_version=2)
+    assert evaluate(evaluations, 1, episode(60.0), episode(60.0))
+    assert not evaluate(evaluations, 2, episode(45.0, 45.0), episode(started=0))
+    assert evaluations.newest is not None
+    assert evaluations.newest.clean_fraction == pytest.approx(2 / 3)
+
+
+def test_an_environment_without_laps_has_no_clean_fraction() -> None:
+    evaluations = Evaluations(episodes_per_version=2)
+    assert evaluate(evaluations, 1, episode(started=0, episode_return=3.0), episode(started=0))
+    assert evaluations.newest is not None
+    assert evaluations.newest.clean_fraction is None
+
+
 def test_before_any_clean_evaluation_the_mean_return_decides() -> None:
     evaluations = Evaluations(episodes_per_version=1)
     assert evaluate(evaluations, 1, episode(started=1, episode_return=10.0))

@@ -191,7 +191,9 @@ class Evaluation(_message.Message):
     best_lap_seconds: _builtins.float
     """Fastest complete lap of them; absent when none was completed."""
     clean_fraction: _builtins.float
-    """Laps completed over laps begun; absent where there are no laps."""
+    """Laps completed over laps begun, where an episode that ended before its first
+    lap counts as one lost; absent where no episode began a lap.
+    """
     wall_seconds: _builtins.float
     """Wall-clock time from the start of training to the last episode."""
     training_step: _builtins.int
