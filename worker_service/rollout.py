@@ -23,6 +23,8 @@ from worker_service.waiting import WaitReport
 
 MIN_STEPS_BEFORE_SWITCH: Final = 2
 """A new version waits until the old one's chunks have so many steps: a chunk of one costs as much as a long one."""
+MOST_ROUNDS_IN_PAIR: Final = 20_000
+"""A mirrored pair holds a new version off for no more steps: an environment whose episodes never end has no pairs."""
 STOP_CHECK_SECONDS: Final = 0.2
 """Longest wait before the rollout looks whether it should stop."""
 
@@ -260,11 +262,11 @@ class Rollout:
         """Whether to take up a newer version now: where chunks are long enough, and in the end in any case."""
         if self._client.behaviour is self._behaviour:
             return False
+        self._rounds_outdated += 1
         if self._mirrored_noise and len(self._slots) == 1:
             # What happens to both of a pair must not differ by more than the noise; of several environments, one act
             # chooses for all, and some pair is always under way.
-            return not self._slots[0].in_pair
-        self._rounds_outdated += 1
+            return not self._slots[0].in_pair or self._rounds_outdated > MOST_ROUNDS_IN_PAIR
         # Chunks of many environments may never all be long enough at once.
         return self._rounds_outdated > self._most_rounds_before_switch or all(
             slot.length >= MIN_STEPS_BEFORE_SWITCH for slot in self._slots if slot.driving

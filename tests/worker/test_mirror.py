@@ -19,6 +19,7 @@ from learner_service.replay.sampling import Sampling
 from tests.bare_client import eventually
 from tests.fakes import CountingEnvironment, CountingPolicy
 from tests.worker.test_worker import CONFIG, working
+from worker_service import rollout
 from worker_service.exploration import HeldNoise
 from worker_service.mirror import Mirror
 
@@ -125,6 +126,14 @@ def test_an_episode_that_failed_is_not_mirrored() -> None:
     for pair in pairs:
         assert pair.length == STEPS
         np.testing.assert_allclose(pair.action[0], -pair.action[1], rtol=1e-5, atol=1e-6)
+
+
+def test_episodes_without_end_do_not_keep_new_versions_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollout, "MOST_ROUNDS_IN_PAIR", 50)
+    environment = EnvironmentConfig(env="tests.fakes:Counting-v0", env_args=("length=1000000", "step_seconds=0.0005"))
+    config = dataclasses.replace(CONFIG, environment=environment)
+    with AsyncLearningNode(MirroredPolicy(), config) as node, working(node.address):
+        eventually(lambda: any(each.policy_version > 4 for each in node.status().workers), "newer versions drive")
 
 
 def test_without_the_wish_nothing_is_mirrored() -> None:
