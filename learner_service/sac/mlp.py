@@ -58,7 +58,6 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(Linear(inputs, outputs, stack) for inputs, outputs in itertools.pairwise(sizes))
-        self.sizes = tuple(sizes)
         self.stack = stack
         self.layer_norm = layer_norm
         self.activation = activation

@@ -114,11 +114,6 @@ class SAC:
         """Made so far."""
         return self._updates
 
-    @property
-    def reward_unit(self) -> float:
-        """Reward that counts as 1."""
-        return self._return_scale.value
-
     def update(self, batch: Batch) -> None:
         """One gradient update. Nothing here waits for the device."""
         on_device = DeviceBatch.of(batch, self.device)
