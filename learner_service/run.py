@@ -12,7 +12,6 @@ from distrib_l2r.policy import PolicyVersion
 from distrib_l2r.spaces import Spaces
 from distrib_l2r.trajectory import Ending, Purpose, TrajectoryChunk
 from distrib_l2r.v1 import join_pb2
-from learner_service.actor_export import actor_weights
 from learner_service.checkpoint.directory import Checkpoint
 from learner_service.config import LearnerConfig
 from learner_service.evaluation import Evaluation, Evaluations, LapRecord
@@ -98,11 +97,7 @@ class Run:
                 except ValueError:
                     self.training = None
                     raise
-                training.store.publish(
-                    actor_weights(policy.actor),
-                    training_step=training.trainer.updates,
-                    mirrored_noise=policy.sampling.mirrored_noise,
-                )
+                training.trainer.publish()
                 training.store.on_publish = self._tell
                 training.trainer.on_failure = self._tell
                 training.trainer.checkpoint = self.keep

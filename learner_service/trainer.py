@@ -32,6 +32,9 @@ STOP_CHECK_SECONDS = 0.2
 class Updates(Protocol):
     """Makes updates of a policy, some at a time."""
 
+    samples_replay: bool
+    """Whether they are made from samples of replay, whose statistics the policy then follows."""
+
     def ready(self) -> bool:
         """Whether there is what `run` needs beyond transitions in replay."""
 
@@ -41,6 +44,8 @@ class Updates(Protocol):
 
 class SampledUpdates:
     """One update at a time, from a batch sampled here."""
+
+    samples_replay = True
 
     def __init__(self, policy: Policy, sampler: Sampler) -> None:
         self._policy = policy
@@ -98,6 +103,14 @@ class Trainer:
         self._published_updates = self._checkpoint_updates = self.updates
         self._thread.start()
 
+    def publish(self) -> None:
+        """Publishes the policy as it is. Called before `start`, and by the trainer's thread."""
+        self._store.publish(
+            actor_weights(self._policy.actor),
+            training_step=self.updates,
+            mirrored_noise=self._policy.sampling.mirrored_noise,
+        )
+
     def stop(self, timeout_seconds: float) -> None:
         """Ends the thread after the update under way.
 
@@ -126,7 +139,7 @@ class Trainer:
                 self._follow_sampling()
             if self._limiter.await_update(STOP_CHECK_SECONDS, self._updates.ready):
                 # Due within the updates made last, however many they were.
-                if self.updates % CALIBRATION_PERIOD_UPDATES < made:
+                if self._updates.samples_replay and self.updates % CALIBRATION_PERIOD_UPDATES < made:
                     self._calibrate()
                     if self._policy.sampling != self._sampling:
                         # Calibrated already.
@@ -154,11 +167,7 @@ class Trainer:
         period = self._sampling.publish_period_seconds
         period = self._publish_period_seconds if period is None else period
         if now - self._published_at >= period and self.updates > self._published_updates:
-            self._store.publish(
-                actor_weights(self._policy.actor),
-                training_step=self.updates,
-                mirrored_noise=self._sampling.mirrored_noise,
-            )
+            self.publish()
             self._published_updates = self.updates
             self._published_at = now
         if now - self._checkpoint_at >= self._checkpoint_period_seconds and self.updates > self._checkpoint_updates:

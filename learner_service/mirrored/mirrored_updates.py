@@ -12,6 +12,8 @@ class MirroredUpdates:
         pairs: gathered from now on.
     """
 
+    samples_replay = False
+
     def __init__(self, policy: MirroredPolicyGradient, pairs: EpisodePairs) -> None:
         self._policy = policy
         self._pairs = pairs

@@ -171,7 +171,7 @@ class MirroredPolicyGradient:
     def _mean(self, rows: Tensor) -> Tensor:
         """Before squashing, float32 [N, actions]."""
         mean: Tensor = self.actor.network(rows)[:, : self.actor.action_size]
-        return mean.clone()
+        return mean
 
     def _strange(self, before: Tensor, mean: Tensor) -> Tensor:
         far = (before - mean).abs() > STRANGE_DEVIATIONS * self.config.mirrored_deviation

@@ -33,6 +33,8 @@ class CapturedUpdates:
         ValueError: the policy is elsewhere, or encodes images.
     """
 
+    samples_replay = True
+
     def __init__(self, policy: SAC, ring: DeviceRing) -> None:
         if policy.actor.encoder is not None:
             raise ValueError("the policy encodes images; its updates cannot be captured")
